@@ -1,0 +1,91 @@
+"""LangChain components that turn a folder of Markdown into answers, on Milvus.
+
+The public names are loaded at first use: importing the package imports neither LangChain nor Milvus.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .chains.prompts import SYSTEM_PROMPT, USER_PROMPT
+    from .chains.rag import rag_chain
+    from .chains.retrieval import milvus_retriever
+    from .errors import MilvusRagError
+    from .loaders.markdown import MarkdownLoader
+    from .loaders.splitters import MarkdownSplitter, MarkerSplitter
+    from .models.chat import chat_model, swappable_chat_model
+    from .models.embeddings import embedding_model
+    from .models.extractive import ExtractiveChatModel
+    from .models.local import LocalEmbeddings
+    from .models.pymilvus_models import PymilvusEmbeddings
+    from .models.pymilvus_reranker import PymilvusReranker
+    from .models.pymilvus_sparse import PymilvusSparseEmbeddings
+    from .models.rerankers import reranker
+    from .server import create_app
+    from .settings import Settings
+    from .stores.milvus import MilvusStore, open_store
+    from .stores.sync import SyncReport, async_sync, sync
+
+_MODULES = {
+    "ExtractiveChatModel": ".models.extractive",
+    "LocalEmbeddings": ".models.local",
+    "MarkdownLoader": ".loaders.markdown",
+    "MarkdownSplitter": ".loaders.splitters",
+    "MarkerSplitter": ".loaders.splitters",
+    "MilvusRagError": ".errors",
+    "MilvusStore": ".stores.milvus",
+    "PymilvusEmbeddings": ".models.pymilvus_models",
+    "PymilvusReranker": ".models.pymilvus_reranker",
+    "PymilvusSparseEmbeddings": ".models.pymilvus_sparse",
+    "SYSTEM_PROMPT": ".chains.prompts",
+    "Settings": ".settings",
+    "SyncReport": ".stores.sync",
+    "USER_PROMPT": ".chains.prompts",
+    "async_sync": ".stores.sync",
+    "chat_model": ".models.chat",
+    "create_app": ".server",
+    "embedding_model": ".models.embeddings",
+    "milvus_retriever": ".chains.retrieval",
+    "open_store": ".stores.milvus",
+    "rag_chain": ".chains.rag",
+    "reranker": ".models.rerankers",
+    "swappable_chat_model": ".models.chat",
+    "sync": ".stores.sync",
+}
+
+__all__ = [
+    "SYSTEM_PROMPT",
+    "USER_PROMPT",
+    "ExtractiveChatModel",
+    "LocalEmbeddings",
+    "MarkdownLoader",
+    "MarkdownSplitter",
+    "MarkerSplitter",
+    "MilvusRagError",
+    "MilvusStore",
+    "PymilvusEmbeddings",
+    "PymilvusReranker",
+    "PymilvusSparseEmbeddings",
+    "Settings",
+    "SyncReport",
+    "async_sync",
+    "chat_model",
+    "create_app",
+    "embedding_model",
+    "milvus_retriever",
+    "open_store",
+    "rag_chain",
+    "reranker",
+    "swappable_chat_model",
+    "sync",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
