@@ -1,0 +1,112 @@
+"""A file from the web, into a temporary file with a limit on its size."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import httpx
+
+from ..errors import InputError, LoaderError, SourceNotFoundError, SourceTooLargeError
+
+
+def is_url(path: str) -> bool:
+    """Whether a path is an http(s) URL.
+
+    Raises:
+        InputError: It is a URL of another scheme, or one without a host.
+    """
+    scheme, separator, _ = path.partition("://")
+    if not separator or not scheme.isalnum():
+        return False
+    if scheme.lower() not in ("http", "https"):
+        raise InputError(f"{scheme}:// is not understood. Give a file, a folder, a .zip, or an http(s) URL.")
+    try:
+        host = urlsplit(path).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise InputError("The URL has no host that can be understood. Write it as https://host/path/file.zip.")
+    return True
+
+
+def public_url(url: str) -> str:
+    """The URL without a user's name and password, and without its query, which may hold a signature."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def file_name(url: str) -> str:
+    """The name of the file that a URL's path ends with, or else the host."""
+    parts = urlsplit(url)
+    name = unquote(parts.path.rstrip("/").rpartition("/")[2]).replace("/", "_")
+    return name or parts.netloc.rpartition("@")[2]
+
+
+@contextmanager
+def downloaded(url: str, *, max_bytes: int, timeout: float) -> Iterator[Path]:
+    """Download a URL; the file is gone when the context ends.
+
+    Args:
+        url: http or https; redirects are followed.
+        max_bytes: Limit on the size of the download.
+        timeout: Seconds to connect, and between two pieces of the answer.
+
+    Raises:
+        SourceNotFoundError: The server answers 404 or 410.
+        SourceTooLargeError: The file is over the limit.
+        LoaderError: It cannot be downloaded for another reason, or is a page for people.
+    """
+    with tempfile.TemporaryDirectory(prefix="milvus-rag-") as folder:
+        path = Path(folder) / "download"
+        _fetch(url, path, max_bytes, timeout)
+        yield path
+
+
+def _fetch(url: str, path: Path, max_bytes: int, timeout: float) -> None:
+    shown = public_url(url)
+    # A zip does not get smaller on the way; what is compressed all the same is counted as it comes out.
+    headers = {"Accept-Encoding": "identity", "User-Agent": "milvus-rag"}
+    try:
+        with (
+            httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=timeout) as response,
+            path.open("wb") as file,
+        ):
+            _check_answer(response, shown, max_bytes)
+            size = 0
+            for piece in response.iter_bytes():
+                size += len(piece)
+                _check_size(size, shown, max_bytes)
+                file.write(piece)
+    except httpx.TimeoutException as exc:
+        raise LoaderError(
+            f"{shown} did not answer within {timeout:g} s. Try again, or give the loader a longer timeout."
+        ) from exc
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise LoaderError(
+            f"{shown} cannot be downloaded: {str(exc) or type(exc).__name__}. Check the address and the network."
+        ) from exc
+
+
+def _check_answer(response: httpx.Response, shown: str, max_bytes: int) -> None:
+    if response.status_code in (404, 410):
+        raise SourceNotFoundError(f"There is nothing at {shown} (HTTP {response.status_code}). Check the address.")
+    if response.status_code in (401, 403):
+        raise LoaderError(f"{shown} wants other credentials (HTTP {response.status_code}), or none may read it.")
+    if not response.is_success:
+        raise LoaderError(f"{shown} cannot be downloaded: HTTP {response.status_code} {response.reason_phrase}.")
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        raise LoaderError(
+            f"{shown} is a web page (text/html), not Markdown or a zip. Give the address of the raw file or archive."
+        )
+    announced = response.headers.get("Content-Length", "")
+    if announced.isdecimal():
+        _check_size(int(announced), shown, max_bytes)
+
+
+def _check_size(size: int, shown: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise SourceTooLargeError(
+            f"{shown} has more than {max_bytes:,} bytes. Raise max_total_bytes if the server is trusted."
+        )

@@ -1,0 +1,103 @@
+"""YAML front matter: where it ends, and its simple fields."""
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, TypeAlias
+
+import yaml
+
+MAX_CHARACTERS = 16_384
+"""Longer blocks between two ``---`` lines are not taken for front matter, so that a long text never is."""
+
+FrontMatterValue: TypeAlias = str | int | float | bool | list[str | int | float | bool]
+
+_FIRST_KEY = re.compile(r"""\{|["']?\w[^:]{0,200}:(?:\s|$)""")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, which a few lines can blow up to any size."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases are not read")
+        return super().compose_node(parent, index)
+
+
+def front_matter_length(lines: Sequence[str]) -> int:
+    """Count the lines of the front matter, both ``---`` lines included.
+
+    A text that merely begins with a thematic break has none: the first line that is neither blank nor a comment must
+    look like a key, and comments alone (they may be headings) do not make one.
+
+    Args:
+        lines: The lines of a text, from its first.
+
+    Returns:
+        The number of lines, 0 when there is no front matter.
+    """
+    if not lines or lines[0].removeprefix("\ufeff").rstrip() != "---":
+        return 0
+    size = 0
+    key_seen = comment_seen = False
+    for number, line in enumerate(lines[1:], 2):
+        size += len(line)
+        if size > MAX_CHARACTERS:
+            return 0
+        content = line.strip()
+        if content in ("---", "...") and line.startswith(content):
+            return number if key_seen or not comment_seen else 0
+        if content.startswith("#"):
+            comment_seen = True
+        elif content and not key_seen:
+            if not _FIRST_KEY.match(content):
+                return 0
+            key_seen = True
+    return 0
+
+
+def front_matter_fields(lines: Sequence[str]) -> dict[str, FrontMatterValue]:
+    """Read the simple fields of the front matter.
+
+    Args:
+        lines: The lines of a text, from its first.
+
+    Returns:
+        Strings, numbers, booleans, dates (as ISO 8601 strings) and lists of these by their key. Nested mappings,
+        nulls and numbers that JSON cannot express are left out. Front matter that is not valid YAML has no fields.
+    """
+    length = front_matter_length(lines)
+    if not length:
+        return {}
+    try:
+        loaded = yaml.load("\n".join(lines[1 : length - 1]), Loader=_PlainLoader)  # noqa: S506 - derived from SafeLoader
+        if not isinstance(loaded, dict):
+            return {}
+        fields = ((key, _simple(value)) for key, value in loaded.items() if isinstance(key, str))
+        return {key: value for key, value in fields if value is not None}
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
+        # PyYAML lets the errors of its constructors through: an impossible date, an endless number, a nesting too deep.
+        return {}
+
+
+def _simple(value: object) -> FrontMatterValue | None:
+    if isinstance(value, list):
+        scalars = [_scalar(item) for item in value]
+        return [scalar for scalar in scalars if scalar is not None]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str | int | float | bool | None:
+    if isinstance(value, str):
+        # YAML can escape half a surrogate pair, which no file or database takes.
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if value.bit_length() < 64 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, date):
+        return value.isoformat()
+    return None

@@ -1,0 +1,78 @@
+"""Globs over '/'-separated names: the same for a folder and for a zip."""
+
+import re
+from collections.abc import Callable
+from fnmatch import translate
+
+from ..errors import InputError
+
+_ANY_DEPTH = "**"
+
+
+class Glob:
+    """A glob such as ``**/*.md`` or ``en/faq/*.md``, matched a path component at a time.
+
+    ``*``, ``?`` and ``[...]`` stay within one component, ``**`` stands for any number of folders. Upper and lower
+    case differ. As in a shell, a wildcard never matches a leading dot: ``.git`` and ``.venv`` are left out unless the
+    glob names them (``.github/**/*.md``).
+
+    Raises:
+        InputError: The glob is empty, absolute, or leads out of its root with ``..``.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        parts = [part for part in pattern.split("/") if part not in ("", ".")]
+        if not parts:
+            raise InputError(f"The glob {pattern!r} names no file. Give one such as '**/*.md'.")
+        if pattern.startswith("/") or re.match("[A-Za-z]:", pattern):
+            raise InputError(f"The glob {pattern!r} is absolute. Give it relative to the path, such as '**/*.md'.")
+        if ".." in parts:
+            raise InputError(f"The glob {pattern!r} leads out of the path with '..'. Give that folder as the path.")
+        if parts[-1] == _ANY_DEPTH:
+            parts.append("*")
+        self.pattern = pattern
+        self._parts = [None if part == _ANY_DEPTH else _component(part) for part in parts]
+        self.start = self._with_empty_depths({0})
+
+    def step(self, states: frozenset[int], name: str) -> frozenset[int]:
+        """Where the pattern may stand after one more path component; empty when it cannot match any more."""
+        after: set[int] = set()
+        for state in states:
+            if state == len(self._parts):
+                continue
+            part = self._parts[state]
+            if part is None:
+                if not name.startswith("."):
+                    after.add(state)
+            elif part(name):
+                after.add(state + 1)
+        return self._with_empty_depths(after)
+
+    def is_match(self, states: frozenset[int]) -> bool:
+        """Whether a path that ends here matches."""
+        return len(self._parts) in states
+
+    def matches(self, path: str) -> bool:
+        """Whether a whole relative path matches."""
+        states = self.start
+        for name in path.split("/"):
+            states = self.step(states, name)
+            if not states:
+                return False
+        return self.is_match(states)
+
+    def _with_empty_depths(self, states: set[int]) -> frozenset[int]:
+        for index, part in enumerate(self._parts):
+            if part is None and index in states:
+                states.add(index + 1)
+        return frozenset(states)
+
+
+def _component(part: str) -> Callable[[str], bool]:
+    expression = re.compile(translate(part))
+    may_be_hidden = part.startswith(".")
+
+    def matches(name: str) -> bool:
+        return (may_be_hidden or not name.startswith(".")) and expression.match(name) is not None
+
+    return matches

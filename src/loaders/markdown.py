@@ -1,0 +1,224 @@
+"""Markdown files as documents: a file, a folder, a zip archive, or a URL of a file or an archive."""
+
+import hashlib
+import os
+import stat
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+
+from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
+from .archives import Archive
+from .download import downloaded, file_name, is_url, public_url
+from .front_matter import front_matter_fields
+from .glob_patterns import Glob
+from .markdown_blocks import first_heading
+from .sources import Files, Folder, SingleFile, reason
+
+MAX_FILE_BYTES = 100 * 2**20
+MAX_TOTAL_BYTES = 2**30
+
+_TEXT_SUFFIXES = (".md", ".markdown", ".mdown", ".mdx", ".txt")
+
+
+class MarkdownLoader(BaseLoader):
+    """Loads Markdown files, one document a file, sorted by name and one at a time.
+
+    A document's text is the file as text mode reads it: UTF-8 with or without a byte order mark, line ends as line
+    feeds. Its metadata has
+
+    - ``source``: the file's path below the given one, '/'-separated; of a single file, or a URL of one, its name. It
+      is the same on every machine, and the identity of the file.
+    - ``title``: the front matter's, or else the first heading; not there when there is neither.
+    - ``front_matter``: the simple fields of the front matter; not there without any.
+
+    Nothing is read before the first document is asked for.
+
+    Args:
+        path: A file of any name, a folder, a .zip, or an http(s) URL of a file or a .zip.
+        glob: Which files of a folder or archive, e.g. ``**/*.md`` or ``en/faq/*.md``. Upper and lower case differ.
+            Files and folders whose names begin with a dot are left out unless the glob has the dot.
+        on_error: Called with what is wrong with one file or folder below the path, which is then left out. Without
+            it, the error is raised.
+        shard: ``(2, 4)`` for the second of four parts of the files. A file's part depends on its ``source`` alone.
+        max_file_bytes: Limit on each file.
+        max_total_bytes: Limit on a download, and on what the files of an archive unpack to together.
+        timeout: Seconds that a web server may be silent.
+
+    Raises:
+        InputError: The path is empty or a URL that is not understood, the glob leads out of the path, or a number is
+            out of range.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        glob: str = "**/*.md",
+        *,
+        on_error: Callable[[LoaderError], None] | None = None,
+        shard: tuple[int, int] | None = None,
+        max_file_bytes: int = MAX_FILE_BYTES,
+        max_total_bytes: int = MAX_TOTAL_BYTES,
+        timeout: float = 30.0,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.on_error = on_error
+        if not self.path:
+            raise InputError("The path is empty. Give a file, a folder, a .zip, or an http(s) URL; '.' is this folder.")
+        if shard is not None and not 1 <= shard[0] <= shard[1]:
+            raise InputError(f"A shard is (number, count) with 1 <= number <= count, not {shard}.")
+        if min(max_file_bytes, max_total_bytes, timeout) <= 0:
+            raise InputError("max_file_bytes, max_total_bytes and timeout must be greater than 0.")
+        self._is_url = is_url(self.path)
+        self._glob = Glob(glob)
+        self._shard = shard
+        self._max_file_bytes = max_file_bytes
+        self._max_total_bytes = max_total_bytes
+        self._timeout = timeout
+
+    @property
+    def root(self) -> str:
+        """Names where the files come from, without telling it: a digest of the absolute path or URL."""
+        place = public_url(self.path) if self._is_url else str(self._local_path.resolve())
+        return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    def sources(self) -> Iterator[str]:
+        """The ``source`` of all files, sorted; no file is read, but a URL is downloaded.
+
+        Raises:
+            LoaderError: As `lazy_load`, save what reading a file shows.
+        """
+        with self._open() as files:
+            yield from filter(self._in_shard, files.names(self._report))
+
+    def covers(self, source: str) -> bool:
+        """Whether a file of this ``source`` would be loaded, were it there. No folder or archive is searched.
+
+        Of a URL that may be a file or an archive, the answer is for both.
+        """
+        if not self._in_shard(source):
+            return False
+        if not self._is_url:
+            path = self._local_path
+            is_single = _is_file(path) and not _is_archive(path, path.name)
+            return source == _source_of(path.name) if is_single else self._glob.matches(source)
+        name = file_name(self.path)
+        if name.lower().endswith(".zip"):
+            return self._glob.matches(source)
+        return source == _source_of(name) or (not _is_text(name) and self._glob.matches(source))
+
+    def lazy_load(self) -> Iterator[Document]:
+        """The documents, sorted by source, one file in memory at a time.
+
+        Raises:
+            SourceNotFoundError: There is nothing at the path.
+            EmptySourceError: No file matches the glob.
+            ArchiveError: The archive, or without `on_error` a file in it, is damaged.
+            SourceTooLargeError: Over a limit; of one file, only without `on_error`.
+            UnreadableFileError: A file is not UTF-8, may not be read, or went away; only without `on_error`.
+        """
+        with self._open() as files:
+            for name in filter(self._in_shard, files.names(self._report)):
+                # A list, so that no variable here keeps a document while the next one is read.
+                yield from self._load(files, name)
+
+    def _report(self, error: LoaderError) -> None:
+        if self.on_error is None:
+            raise error
+        self.on_error(error)
+
+    def _load(self, files: Files, name: str) -> list[Document]:
+        try:
+            return [self._document(files, name)]
+        except LoaderError as exc:
+            exc.source = name
+            if self.on_error is None:
+                raise
+            self.on_error(exc)
+            return []
+
+    def _document(self, files: Files, name: str) -> Document:
+        text = _decode(files.read(name, self._max_file_bytes), files.describe(name))
+        lines = text.split("\n")
+        fields = front_matter_fields(lines)
+        metadata: dict[str, Any] = {"source": name}
+        title = fields.get("title") or first_heading(lines)
+        if title:
+            metadata["title"] = str(title)
+        if fields:
+            metadata["front_matter"] = fields
+        return Document(page_content=text, metadata=metadata)
+
+    def _in_shard(self, name: str) -> bool:
+        if self._shard is None:
+            return True
+        number, count = self._shard
+        return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8]) % count == number - 1
+
+    @property
+    def _local_path(self) -> Path:
+        return Path(self.path).expanduser()
+
+    @contextmanager
+    def _open(self) -> Iterator[Files]:
+        if not self._is_url:
+            files = self._files(self._local_path, self.path, self._local_path.name)
+            with closing(files):
+                yield files
+            return
+        with downloaded(self.path, max_bytes=self._max_total_bytes, timeout=self._timeout) as path:
+            files = self._files(path, public_url(self.path), file_name(self.path))
+            with closing(files):
+                yield files
+
+    def _files(self, path: Path, shown: str, name: str) -> Files:
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except (FileNotFoundError, ValueError) as exc:
+            raise SourceNotFoundError(f"There is no file or folder {shown}. Check the path.") from exc
+        except OSError as exc:
+            raise UnreadableFileError(f"{shown} cannot be read: {reason(exc)}.") from exc
+        if is_folder:
+            return Folder(path, shown, self._glob)
+        if _is_archive(path, name):
+            return Archive(path, shown, self._glob, self._max_total_bytes)
+        return SingleFile(path, shown, name)
+
+
+def _is_text(name: str) -> bool:
+    return name.lower().endswith(_TEXT_SUFFIXES)
+
+
+def _is_archive(path: Path, name: str) -> bool:
+    if name.lower().endswith(".zip"):
+        return True
+    return not _is_text(name) and _is_file(path) and zipfile.is_zipfile(path)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder above that may not be searched
+        return False
+
+
+def _source_of(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _decode(content: bytes, shown: str) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise UnreadableFileError(
+            f"{shown} is not UTF-8 (byte {exc.start}). Is it a binary file, or in another encoding? Save it as UTF-8."
+        ) from exc
+    if "\x00" in text:
+        raise UnreadableFileError(f"{shown} has NUL characters: it is a binary file, or UTF-16. Save it as UTF-8.")
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,93 @@
+"""Front matter: where it ends and what of it is read."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from milvus_rag.loaders.front_matter import MAX_CHARACTERS, front_matter_fields, front_matter_length
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("---\ntitle: x\n---\ntext", 3),
+        ("---\ntitle: x\n...\ntext", 3),
+        ("---  \r\ntitle: x\r\n---\r\ntext", 3),
+        ("\ufeff---\ntitle: x\n---", 3),
+        ('---\n# a comment\n\n"quoted key": x\nlist:\n  - a\n---\n', 7),
+        ("---\n---\ntext", 2),
+        ("---\nbroken: [\n---", 3),
+        ("---\n{title: x}\n---", 3),
+        ("", 0),
+        ("text\n---\ntitle: x\n---", 0),
+        ("----\ntitle: x\n----", 0),
+        ("---\ntitle: x", 0),
+        # thematic breaks around text
+        ("---\nSome text.\n\n---\nmore", 0),
+        ("---\n# A heading\n---", 0),
+        ("---\n- item\n---", 0),
+        ("---\n" + "a: b\n" * (MAX_CHARACTERS // 4 + 1) + "---", 0),
+    ],
+)
+def test_front_matter_ends_at_its_second_marker(text: str, length: int) -> None:
+    assert front_matter_length(text.split("\n")) == length
+
+
+def fields(yaml: str) -> dict[str, object]:
+    return dict(front_matter_fields(f"---\n{yaml}\n---\ntext".split("\n")))
+
+
+def test_simple_fields_are_read_and_others_left_out() -> None:
+    yaml = """
+title: Operational FAQ
+order: 3
+ratio: 0.5
+draft: false
+date: 2024-07-08
+at: 2024-07-08 10:20:30
+tags: [a, 1, {b: c}, null, 2024-01-02]
+nothing:
+nested: {a: b}
+endless: .inf
+huge: 123456789012345678901234567890
+half: "\\ud800"
+7: number
+"""
+    assert fields(yaml) == {
+        "title": "Operational FAQ",
+        "order": 3,
+        "ratio": 0.5,
+        "draft": False,
+        "date": "2024-07-08",
+        "at": "2024-07-08T10:20:30",
+        "tags": ["a", 1, "2024-01-02"],
+        "huge": "123456789012345678901234567890",
+        "half": "?",
+    }
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "title: Foo: bar",
+        '"only: a string"',
+        "a: [",
+        "a: !!python/object/apply:os.system ['true']",
+        "a: 2024-99-99",
+        "a: 0x" + "f" * 10_000,
+        "a: " + "9" * 10_000,
+        "a: " + "[" * 6_000,
+        "a: " + "- " * 6_000,
+        "a: &x [1]\nb: *x",
+        "a: \x00",
+    ],
+)
+def test_what_is_not_valid_or_not_harmless_has_no_fields(yaml: str) -> None:
+    assert fields(yaml) == {}
+
+
+@settings(deadline=None)
+@given(st.text("abc:-[]{}&*!|>'\"%@`#?, \n\t0123456789.eE_+~<=", max_size=80))
+def test_no_front_matter_fails(yaml: str) -> None:
+    for value in front_matter_fields(f"---\na: b\n{yaml}\n---".split("\n")).values():
+        assert isinstance(value, str | int | float | bool | list)
