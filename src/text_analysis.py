@@ -1,0 +1,159 @@
+"""Text to search terms: for BM25 fields and their questions, and for picking sentences.
+
+One function, so that rows and questions are analysed alike, and Milvus Lite and a server rank alike: their own
+analyzers differ, and Lite's has no stemmer. What it does, in order:
+
+1. Runs of Chinese, Japanese and Korean characters become overlapping bigrams, the usual way to search languages
+   without blanks and languages with particles (Lunde, CJKV Information Processing, 2nd ed., ch. 9; Lucene's
+   CJKBigramFilter).
+2. Identifiers stay findable whole and by part: ``queryNode.gracefulTime`` gives the whole, and ``query``, ``node``,
+   ``graceful``, ``time``.
+3. Stop words go, also contractions of them (``don't``), and a possessive ``'s``; the rest is stemmed (Snowball).
+"""
+
+import re
+import unicodedata
+from functools import cache, lru_cache
+from threading import Lock
+
+from .errors import InputError
+
+# Version of the analysis. Part of the fingerprint of an index: rows and questions must be analysed alike.
+VERSION = 3
+
+_CJK = (
+    r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
+    r"\uac00-\ud7ff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af"
+)
+# Vowel signs and accents that stand by themselves belong to the word, though \w knows letters and digits only: most
+# words of Hindi have one. Beyond these blocks there are none of living languages but those in _CJK.
+_MARKS = "".join(mark for mark in map(chr, range(0x300, 0x2000)) if unicodedata.category(mark).startswith("M"))
+_WORD = rf"[^\W_{_CJK}]+(?:[{_MARKS}]+[^\W_{_CJK}]*)*"
+# A token may hold apostrophes (don't) and, as an identifier does, dots, underscores, hyphens and slashes between parts.
+_TOKEN = re.compile(rf"[{_CJK}々〆ヵヶ]+|{_WORD}(?:['\u2019._\-/:]+{_WORD})*")
+_PART = re.compile(_WORD)
+# aB | HTTPServer -> HTTP Server
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_POSSESSIVE = re.compile(r"['\u2019][sS]$")
+_DIGIT = re.compile(r"\d")
+
+# Snowball's names are the stop word lists' names too, but for these.
+_STOP_WORD_LISTS = {"porter": "english", "dutch_porter": "dutch"}
+
+# No language has longer words. What is longer is data: the stemmers' time grows with the square of its length (minutes
+# for a megabyte), and it does not come back, so remembering its terms would only fill the memory.
+_LONGEST_WORD = 100
+
+
+class _Stemmer:
+    """A Snowball stemmer for any number of threads: Snowball's own keeps the word that it is at in itself."""
+
+    def __init__(self, language: str) -> None:
+        import snowballstemmer
+
+        self._stemmer = snowballstemmer.stemmer(language)
+        self._lock = Lock()
+
+    def stem(self, word: str) -> str:
+        with self._lock:
+            return str(self._stemmer.stemWord(word))
+
+
+def languages() -> tuple[str, ...]:
+    """Names that `analyse` takes: every Snowball language, and ``none``."""
+    import snowballstemmer
+
+    return (*sorted(snowballstemmer.algorithms()), "none")
+
+
+def check_language(language: str) -> None:
+    """Refuse a language that `analyse` does not know.
+
+    Raises:
+        InputError: It is none of `languages`.
+    """
+    _stemmer(language)
+
+
+def analyse(text: str, language: str = "english") -> list[str]:
+    """Turn text into search terms.
+
+    Args:
+        text: Any text, e.g. a chunk or a question.
+        language: Whose stop words and stems; a Snowball language, or ``"none"`` for neither.
+
+    Returns:
+        Terms in reading order, repeated as often as they occur; empty for a text of stop words only.
+
+    Raises:
+        InputError: The language is not known.
+    """
+    check_language(language)
+    tokens = (match[0] for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)))
+    return [
+        term for token in tokens for term in (_known_terms if len(token) <= _LONGEST_WORD else _terms)(token, language)
+    ]
+
+
+def stem_word(word: str, language: str = "english") -> str:
+    """Stem one lower-case word; see `analyse`."""
+    return _stem(word, _stemmer(language))
+
+
+@lru_cache(maxsize=100_000)
+def _known_terms(token: str, language: str) -> tuple[str, ...]:
+    """The terms of a token. Texts repeat their words, and stemming one takes longer than looking it up."""
+    return _terms(token, language)
+
+
+def _terms(token: str, language: str) -> tuple[str, ...]:
+    stem, stop_words = _stemmer(language), stop_words_of(language)
+    if _is_cjk(token[0]):
+        return tuple(_bigrams(token))
+    if token.lower().replace("\u2019", "'") in stop_words:
+        return ()
+    words = [word for part in _PART.findall(_POSSESSIVE.sub("", token)) for word in _CAMEL.split(part)]
+    # The separators go, so that dropCollection, drop_collection and DROP-COLLECTION are one identifier.
+    terms = ["".join(words).lower()] if len(words) > 1 else []
+    terms += [_stem(word, stem) for word in map(str.lower, words) if word not in stop_words]
+    return tuple(terms)
+
+
+def _stem(word: str, stem: _Stemmer | None) -> str:
+    # Stems of words with digits would only blur identifiers and versions.
+    return stem.stem(word) if stem and not _DIGIT.search(word) and len(word) <= _LONGEST_WORD else word
+
+
+def _is_cjk(character: str) -> bool:
+    return re.match(f"[{_CJK}々〆ヵヶ]", character) is not None
+
+
+def _bigrams(run: str) -> list[str]:
+    return [run] if len(run) == 1 else [run[i : i + 2] for i in range(len(run) - 1)]
+
+
+@cache
+def _stemmer(language: str) -> _Stemmer | None:
+    if language == "none":
+        return None
+    import snowballstemmer
+
+    if language not in snowballstemmer.algorithms():
+        raise InputError(
+            f"There is no text analysis for the language {language!r}. Use one of: {', '.join(languages())}."
+        )
+    return _Stemmer(language)
+
+
+@cache
+def stop_words_of(language: str) -> frozenset[str]:
+    """Stop words of a Snowball language; none where no list is known."""
+    if language == "none":
+        return frozenset()
+    import stop_words
+
+    name = _STOP_WORD_LISTS.get(language, language)
+    if name not in stop_words.AVAILABLE_LANGUAGES:
+        return frozenset()
+    # The parts too: of "l'homme" and "don't/won't", "l", "don" and "t" are left over.
+    return frozenset(form for word in stop_words.get_stop_words(name) for form in (word, *re.split("['\u2019]", word)))
