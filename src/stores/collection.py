@@ -1,0 +1,257 @@
+"""A collection by its name or alias: what it looks like, and how it is made, loaded and dropped."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
+
+from pymilvus import CollectionSchema, MilvusClient
+
+from ..errors import CollectionNotFoundError
+from .collection_rows import CollectionRows
+from .connection import Server, is_file_uri, missing_collection, translated_errors
+from .layout import Layout, new_schema, read_layout, write_properties
+from .lite import clear_half_made
+from .read_write_lock import ReadWriteLock
+
+# How long a layout is believed: another process may rebuild the collection and switch the alias to it.
+LAYOUT_SECONDS = 2.0
+# At the first switch a name goes from a collection to an alias, and is gone for a moment.
+_RENAME_SECONDS = 2.0
+_POLL_SECONDS = 0.05
+# In the properties of every collection that we make, so that it is known as ours.
+_LAYOUT_VERSION = 1
+
+
+class Collection:
+    """A collection of a Milvus, by name or alias. Thread-safe as far as `MilvusClient` is.
+
+    Attributes:
+        client: The connection.
+        server: What answers.
+        name: Name or alias.
+        new_properties: What a collection that is created here is to remember besides.
+    """
+
+    def __init__(
+        self,
+        client: MilvusClient,
+        server: Server,
+        name: str,
+        *,
+        consistency_level: str,
+        timeout: float,
+        lock: ReadWriteLock | None = None,
+    ) -> None:
+        self.client = client
+        self.server = server
+        self.name = name
+        self.new_properties: Mapping[str, Any] = {}
+        self._consistency_level = consistency_level
+        self._timeout = timeout
+        self._lock = lock
+        self._layout: Layout | None = None
+        self._layout_read = float("-inf")
+
+    # --- what there is
+
+    @property
+    def layout(self) -> Layout | None:
+        """Fields and properties, a few seconds old at most; None while the collection does not exist."""
+        # That there is none may be otherwise a moment later, by another's first write.
+        if self._layout is not None and time.monotonic() - self._layout_read <= LAYOUT_SECONDS:
+            return self._layout
+        layout = self._read()
+        deadline = time.monotonic() + _RENAME_SECONDS
+        while layout is None and self._layout is not None and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+            layout = self._read()
+        return self._keep(layout)
+
+    def refresh(self) -> Layout | None:
+        """Read the layout anew."""
+        return self._keep(self._read())
+
+    def existing(self) -> Layout:
+        """The layout of a collection that must be there.
+
+        Raises:
+            CollectionNotFoundError: It is not.
+        """
+        layout = self.layout
+        if layout is None:
+            raise CollectionNotFoundError(missing_collection(self.name, self.server.uri))
+        return layout
+
+    def rows(self, layout: Layout | None = None) -> CollectionRows:
+        """The rows of the collection that a layout describes, by default of the one that has the name now.
+
+        Raises:
+            CollectionNotFoundError: It does not exist.
+        """
+        layout = layout or self.existing()
+        return CollectionRows(
+            self.client,
+            self.server,
+            layout,
+            load=partial(self.load, layout),
+            lock=self._lock,
+            timeout=self._timeout,
+        )
+
+    def switched(self, layout: Layout) -> bool:
+        """Whether the name stands for another collection than the one described, e.g. after a rebuild."""
+        self._layout_read = float("-inf")
+        now = self.layout
+        return now is not None and now.name != layout.name
+
+    def _keep(self, layout: Layout | None) -> Layout | None:
+        self._layout, self._layout_read = layout, time.monotonic()
+        return layout
+
+    def _read(self) -> Layout | None:
+        with self._errors():
+            if not self.client.has_collection(self.name, timeout=self._timeout):
+                return None
+            try:
+                description = self.client.describe_collection(self.name, timeout=self._timeout)
+                indexes = self._indexes(description["collection_name"])
+                return read_layout(description, {i["field_name"]: i["metric_type"] for i in indexes})
+            except Exception:
+                # Dropped or renamed between the two questions.
+                if not self.client.has_collection(self.name, timeout=self._timeout):
+                    return None
+                raise
+
+    def _indexes(self, name: str) -> list[Mapping[str, Any]]:
+        found = (self.client.describe_index(name, i, timeout=self._timeout) for i in self.client.list_indexes(name))
+        return [index for index in found if index and index.get("metric_type")]
+
+    # --- upkeep
+
+    def create(self, *, dimension: int | None, bm25: bool, sparse: bool, properties: Mapping[str, Any]) -> Layout:
+        """Create the collection, with its indexes, and load it. One that another process makes meanwhile is fine."""
+        schema = new_schema(dimension=dimension, bm25=bm25, sparse=sparse)
+        remembered = write_properties({**properties, **self.new_properties, "layout": _LAYOUT_VERSION})
+        with self._errors(), self._alone():
+            try:
+                self._create(schema, remembered)
+            except Exception:
+                if self.client.has_collection(self.name, timeout=self._timeout):
+                    pass
+                elif is_file_uri(self.server.uri) and clear_half_made(self.server.uri, self.name):
+                    self._create(schema, remembered)
+                else:
+                    raise
+        self.refresh()
+        # A server takes seconds to load even an empty collection, in which rows can be written already. Whoever reads
+        # before that waits for it; see `CollectionRows`.
+        self.load(wait=False)
+        return self.existing()
+
+    def _create(self, schema: CollectionSchema, properties: dict[str, str]) -> None:
+        self.client.create_collection(
+            self.name,
+            schema=schema,
+            consistency_level=self._consistency_level,
+            properties=properties,
+            timeout=self._timeout,
+        )
+
+    def load(self, layout: Layout | None = None, *, wait: bool = True) -> None:
+        """Make a collection, by default the one that has the name now, searchable: Milvus Lite opens all released."""
+        layout = layout or self.existing()
+        with self._errors(), self._alone():
+            if layout.ours:
+                self._create_missing_indexes(layout)
+            self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait)
+
+    def _create_missing_indexes(self, layout: Layout) -> None:
+        """Whoever creates a collection may die before its indexes, or be overtaken by another who loads it."""
+        there = {index["field_name"] for index in self._indexes(layout.name)}
+        missing = self.client.prepare_index_params()
+        if layout.vector_field and layout.vector_field not in there:
+            # On Lite, AUTOINDEX is a graph that misses rows, takes longer to build, and is slower up to 50,000 rows.
+            index_type = "FLAT" if self.server.lite else "AUTOINDEX"
+            missing.add_index(layout.vector_field, index_type=index_type, metric_type="IP")
+        if layout.sparse_field and layout.sparse_field not in there:
+            metric = "BM25" if layout.terms_field else "IP"
+            missing.add_index(layout.sparse_field, index_type="SPARSE_INVERTED_INDEX", metric_type=metric)
+        if len(missing):
+            # pymilvus would wait half a second for each.
+            self.client.create_index(layout.name, missing, timeout=self._timeout, sync=False)
+
+    def drop(self) -> None:
+        """Drop the collection, or what the alias names, and the alias."""
+        with self._errors(), self._alone():
+            real = self._real_name()
+            if real is not None:
+                if real != self.name:
+                    self.client.drop_alias(self.name, timeout=self._timeout)
+                self.client.drop_collection(real, timeout=self._timeout)
+        self.refresh()
+
+    def switch_to(self, new: str) -> str | None:
+        """Make the name an alias of another collection, in one step where it is an alias already.
+
+        Args:
+            new: Name of a collection.
+
+        Returns:
+            Name of the collection that it stood for; None if there was none, or it was this one.
+        """
+        with self._errors(), self._alone():
+            old = self._real_name()
+            if old == self.name:
+                # No name can be a collection's and an alias'. For a moment there is none; see `layout`.
+                old = self.parked_name
+                self.client.rename_collection(self.name, old, timeout=self._timeout)
+                self.client.create_alias(new, self.name, timeout=self._timeout)
+            elif old is None:
+                self.client.create_alias(new, self.name, timeout=self._timeout)
+            elif old != new:
+                self.client.alter_alias(new, self.name, timeout=self._timeout)
+        self.refresh()
+        return old if old != new else None
+
+    def recover_name(self) -> None:
+        """Give the name back where `switch_to` died after it had taken it away."""
+        with self._errors():
+            if self._real_name() is None and self.client.has_collection(self.parked_name, timeout=self._timeout):
+                self.client.create_alias(self.parked_name, self.name, timeout=self._timeout)
+        self.refresh()
+
+    @property
+    def parked_name(self) -> str:
+        """What a collection is renamed to when its name becomes an alias; older than all that rebuilds make."""
+        return f"{self.name}_00000000_000000"
+
+    def sibling(self, name: str) -> "Collection":
+        """Another collection of the same database."""
+        return Collection(
+            self.client,
+            self.server,
+            name,
+            consistency_level=self._consistency_level,
+            timeout=self._timeout,
+            lock=self._lock,
+        )
+
+    def _real_name(self) -> str | None:
+        if not self.client.has_collection(self.name, timeout=self._timeout):
+            return None
+        return str(self.client.describe_collection(self.name, timeout=self._timeout)["collection_name"])
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return self._lock.writing() if self._lock else nullcontext()
+
+    def set_properties(self, properties: Mapping[str, Any]) -> None:
+        """Remember JSON values with the collection."""
+        layout = self.existing()
+        with self._errors(), self._alone():
+            self.client.alter_collection_properties(layout.name, properties=write_properties(properties))
+        self.refresh()
+
+    def _errors(self) -> AbstractContextManager[None]:
+        return translated_errors(self.server.uri, self.name)

@@ -1,0 +1,270 @@
+"""The rows of one collection: what Milvus Lite and servers do differently with them ends here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+from pymilvus import MilvusClient
+
+from .connection import CollectionNotLoadedError, Server, translated_errors
+from .filters import quote
+from .layout import Layout
+from .read_write_lock import ReadWriteLock
+from .rows import to_primary_key
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+# Far below gRPC's 64 MiB a message, and large enough that the request itself is not the cost.
+ROWS_PER_REQUEST = 500
+# Milvus refuses more: https://milvus.io/docs/limitations.md
+_MAX_HITS = 16_384
+# Enough that the words of a Milvus Lite segment are as frequent in it as in all of the collection.
+_TYPICAL_ROWS = 2000
+# A compromise for rows that are added a few at a time: the weight of a word that only they have is 5.8 among so many,
+# and 7.2 among 2000 (the logarithm of BM25's inverse document frequency).
+_FEW_ROWS = 500
+# Milvus reads the number without its sign, so the very least is none.
+_LEAST_INT64 = -(2**63) + 1
+
+
+class CollectionRows:
+    """Reads and writes the rows of a collection as it was described.
+
+    It stands for the collection that had the name, or the alias, at that time: what an alias is switched to later is
+    another one, perhaps with vectors of another embedding. Thread-safe as far as `MilvusClient` is.
+
+    Attributes:
+        layout: The collection's, with its own name.
+    """
+
+    def __init__(
+        self,
+        client: MilvusClient,
+        server: Server,
+        layout: Layout,
+        *,
+        load: Callable[[], None],
+        lock: ReadWriteLock | None,
+        timeout: float,
+    ) -> None:
+        self._client = client
+        self._server = server
+        self.layout = layout
+        self._load = load
+        self._lock = lock
+        self._timeout = timeout
+
+    # --- writing
+
+    def upsert(self, rows: Sequence[Row]) -> list[str]:
+        """Write rows; one whose id is there already is replaced. Returns the ids."""
+        # Milvus has no upsert for keys that it makes itself. Milvus Lite's keeps the metadata keys that the new row
+        # has not; there, an insert replaces the row with the same key.
+        write = self._client.insert if self.layout.auto_id or self._server.lite else self._client.upsert
+        ids: list[str] = []
+        for batch in _batches(rows, ROWS_PER_REQUEST):
+            with self._writing():
+                answer = write(self.layout.name, data=list(batch), timeout=self._timeout)
+            ids.extend(str(row_id) for row_id in answer["ids"])
+        return ids
+
+    def add(self, rows: Sequence[Row]) -> list[str]:
+        """`upsert`, and on Milvus Lite what makes the rows found as fast and as fairly as the others."""
+        with self._lock.writing() if self._lock else nullcontext():
+            ids = self.upsert(rows)
+            if self._server.lite:
+                # Rows are written anew only where nobody else can write them at the same time.
+                if self._lock and self.layout.ours and len(rows) < _FEW_ROWS:
+                    self.level_statistics(_FEW_ROWS)
+                self.flush()
+        return ids
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete rows by id; unknown ids are no error."""
+        for batch in _batches(ids, ROWS_PER_REQUEST):
+            with self._writing():
+                self._client.delete(self.layout.name, filter=self._one_of(batch), timeout=self._timeout)
+
+    def delete_where(self, expression: str) -> None:
+        """Delete the rows that an expression matches."""
+        with self._writing(expression):
+            self._client.delete(self.layout.name, filter=expression, timeout=self._timeout)
+
+    # --- reading
+
+    def get(
+        self, ids: Sequence[str], fields: Sequence[str] | None = None, consistency_level: str | None = None
+    ) -> list[Row]:
+        """Rows by id, in no order; unknown ids are left out.
+
+        Args:
+            ids: Any number of them.
+            fields: All but vectors by default.
+            consistency_level: The collection's by default.
+        """
+        options = {"consistency_level": consistency_level} if consistency_level else {}
+        rows: list[Row] = []
+        for batch in _batches(ids, ROWS_PER_REQUEST):
+            rows += self._read(
+                self._client.query,
+                None,
+                filter=self._one_of(batch),
+                output_fields=list(fields or self.layout.document_fields),
+                **options,
+            )
+        return rows
+
+    def find(
+        self,
+        expression: str,
+        limit: int | None = None,
+        fields: Sequence[str] | None = None,
+        consistency_level: str | None = None,
+    ) -> list[Row]:
+        """Rows that an expression matches, in no order: all, or `limit` of them (16,384 at most)."""
+        options: dict[str, Any] = {"limit": min(limit, _MAX_HITS)} if limit else {}
+        if consistency_level:
+            options["consistency_level"] = consistency_level
+        return list(
+            self._read(
+                self._client.query,
+                expression,
+                filter=expression,
+                output_fields=list(fields or self.layout.document_fields),
+                **options,
+            )
+        )
+
+    def iterate(
+        self, expression: str = "", fields: Sequence[str] | None = None, batch_size: int = _MAX_HITS
+    ) -> Iterator[list[Row]]:
+        """All rows that an expression matches, some at a time; an empty expression matches all."""
+        # An iterator looks through all rows for each page on Milvus Lite, and waits a second or two on old servers.
+        if self._server.lite or self.count() <= batch_size:
+            everything = expression or self._matches_all
+            yield self.find(everything, None if self._server.lite else batch_size, fields, "Strong")
+            return
+        iterator = self._read(
+            self._client.query_iterator,
+            expression,
+            filter=expression,
+            batch_size=batch_size,
+            output_fields=list(fields or self.layout.document_fields),
+        )
+        try:
+            while True:
+                with self._errors(expression):
+                    batch = list(iterator.next())
+                if not batch:
+                    return
+                yield batch
+        finally:
+            iterator.close()
+
+    def count(self, expression: str = "") -> int:
+        """Number of rows that an expression matches, all writes before counted."""
+        answer = self._read(
+            self._client.query,
+            expression,
+            filter=expression,
+            output_fields=["count(*)"],
+            consistency_level="Strong",
+        )
+        return int(answer[0]["count(*)"])
+
+    def search(self, field: str, query: Any, k: int, expression: str, fields: Sequence[str]) -> list[tuple[Row, float]]:
+        """The best `k` rows for one vector or, on a BM25 field, one text, with scores that are better when higher."""
+        layout = self.layout
+        bm25 = field == layout.sparse_field and layout.terms_field is not None
+        metric = "BM25" if bm25 else "IP" if field == layout.sparse_field else layout.metric
+        answer = self._read(
+            self._client.search,
+            expression,
+            data=[query],
+            anns_field=field,
+            limit=min(k, _MAX_HITS),
+            filter=expression,
+            output_fields=list(fields),
+            search_params={"metric_type": metric, "params": {}},
+        )
+        return [(_flat(hit, layout.primary_field), _score(hit["distance"], metric)) for hit in answer[0]]
+
+    # --- upkeep
+
+    def flush(self) -> None:
+        """Write what is in memory to disk. On Milvus Lite this also builds the indexes that make a search fast."""
+        with self._writing():
+            self._client.flush(self.layout.name, timeout=self._timeout)
+
+    def level_statistics(self, at_most: int = _TYPICAL_ROWS) -> None:
+        """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.
+
+        Lite scores BM25 by the word frequencies of each segment alone, and each flush makes a segment: in one of a few
+        rows every word is common, so a page that was just changed would be found last. Written anew with some thousand
+        others, its rows are in a segment that is like the rest. Servers weigh words over all segments by themselves.
+        """
+        if self._server.lite and self.layout.terms_field:
+            self.rewrite(lambda row: row, at_most=at_most)
+
+    def rewrite(self, change: Callable[[Row], Row], at_most: int | None = None) -> None:
+        """Write rows anew, some at a time: all of them, or on Milvus Lite so many of the oldest."""
+        names = [*self.layout.document_fields, self.layout.terms_field, self.layout.vector_field]
+        if self.layout.terms_field is None:
+            names.append(self.layout.sparse_field)
+        fields = list(dict.fromkeys(name for name in names if name))
+        if not self._server.lite:
+            for rows in self.iterate("", fields, ROWS_PER_REQUEST):
+                self.upsert([change(row) for row in rows])
+            return
+        count = self.count()
+        for _ in range(0, min(count, at_most or count), ROWS_PER_REQUEST):
+            # What is written anew goes to the end, so these are other rows each time.
+            with self._writing():
+                self.upsert([change(row) for row in self.find(self._matches_all, ROWS_PER_REQUEST, fields)])
+
+    def _one_of(self, ids: Sequence[str]) -> str:
+        # pymilvus would quote no quotes in them.
+        return f"{self.layout.primary_field} in {quote([to_primary_key(self.layout, row_id) for row_id in ids])}"
+
+    @property
+    def _matches_all(self) -> str:
+        # An empty expression is refused where there is no limit.
+        field = self.layout.primary_field
+        return f"{field} >= {_LEAST_INT64}" if self.layout.integer_ids else f'{field} != ""'
+
+    def _read(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
+        try:
+            return self._read_once(call, expression, **arguments)
+        except CollectionNotLoadedError:
+            # It was just created, maybe by another process that is not through, or a Milvus Lite server started anew.
+            self._load()
+            return self._read_once(call, expression, **arguments)
+
+    def _read_once(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
+        with self._errors(expression), self._lock.reading() if self._lock else nullcontext():
+            return call(self.layout.name, timeout=self._timeout, **arguments)
+
+    @contextmanager
+    def _writing(self, expression: str | None = None) -> Iterator[None]:
+        with self._errors(expression), self._lock.writing() if self._lock else nullcontext():
+            yield
+
+    def _errors(self, expression: str | None = None) -> AbstractContextManager[None]:
+        return translated_errors(self._server.uri, self.layout.name, expression)
+
+
+def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _flat(hit: Mapping[str, Any], primary_field: str) -> Row:
+    return {**hit["entity"], primary_field: hit[primary_field]}
+
+
+def _score(distance: float, metric: str) -> float:
+    if metric == "L2":
+        return 1.0 / (1.0 + distance)
+    # A BM25 score is never negative; Milvus Lite returns it negated.
+    return abs(distance) if metric == "BM25" else distance

@@ -1,0 +1,232 @@
+"""Connections to Milvus: Lite, a server, or Zilliz Cloud by URI, and what their errors mean."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import grpc
+from pymilvus import MilvusClient
+from pymilvus.exceptions import ConnectionConfigException, MilvusException
+
+from ..errors import (
+    CollectionNotFoundError,
+    CollectionSchemaError,
+    DatabaseLockedError,
+    FilterError,
+    IncompatibleDatabaseError,
+    InputError,
+    StoreAuthenticationError,
+    StoreError,
+    StoreUnavailableError,
+)
+
+# BM25 functions came with Milvus 2.5: https://milvus.io/docs/release_notes.md
+_FULL_TEXT_SINCE = (2, 5)
+_SPARSE_SINCE = (2, 4)
+# Codes of https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
+_COLLECTION_NOT_FOUND = 100
+_NOT_LOADED = (101, 103)
+# Milvus repeats filters of any length in its messages.
+_LONGEST_MESSAGE = 500
+_NOT_LOADED_MESSAGES = re.compile(r"collection.* not (?:fully )?loaded", re.IGNORECASE)
+_FILTER_MESSAGES = re.compile(
+    r"pars(?:e|ing) expression|create (?:\w+ )?plan|invalid expression|invalid expr|not a boolean expression|"
+    r"unsupported (?:\w+ )?(?:expr|data ?type)|GenericValue|recursion depth|list elements must be|"
+    r"unexpected (?:end|token|character)|unknown (?:function|escape)|"
+    r"left side of|supported: text_match|expected .* at column|at column \d+|unterminated|unknown field|"
+    r"field .* (?:not exist|does not exist)|type mismatch|cannot compare",
+    re.IGNORECASE,
+)
+_AUTH_MESSAGES = re.compile(
+    r"unauthenticated|auth check failure|permission ?den(?:y|ied)|invalid token|password\b.{0,40}\bincorrect|"
+    r"incorrect.{0,40}\bpassword",
+    re.IGNORECASE,
+)
+_DOWN_MESSAGES = re.compile(
+    r"fail(?:ed)? connecting|connect(?:ion)? (?:failed|refused|error)|server unavailable|illegal connection|"
+    r"failed to connect|UNAVAILABLE|deadline exceeded|closed channel|timed? ?out",
+    re.IGNORECASE,
+)
+_MISSING_FIELD_MESSAGE = "Insert missed an field"
+_CLOSED_MESSAGE = "should create connection first"
+
+
+class CollectionNotLoadedError(StoreError):
+    """A collection that is not searchable yet, or no longer."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What answers at a URI, and what it can do.
+
+    Attributes:
+        uri: Where it is, without credentials.
+        version: As it names itself, e.g. ``"milvus_lite-3.2.2"`` or ``"v2.6.4"``.
+    """
+
+    uri: str
+    version: str
+
+    @property
+    def lite(self) -> bool:
+        """Whether this is Milvus Lite, in this process or as a server."""
+        return self.version.startswith("milvus_lite")
+
+    @property
+    def full_text(self) -> bool:
+        """Whether it has BM25 functions."""
+        return self._at_least(_FULL_TEXT_SINCE)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it has sparse vector fields."""
+        return self._at_least(_SPARSE_SINCE)
+
+    def _at_least(self, version: tuple[int, int]) -> bool:
+        found = re.search(r"(\d+)\.(\d+)", self.version)
+        # A server that does not tell is taken for a new one: it refuses by itself what it cannot do.
+        return self.lite or found is None or (int(found[1]), int(found[2])) >= version
+
+
+def is_file_uri(uri: str) -> bool:
+    """Whether a URI is a path, and so a Milvus Lite database in this process."""
+    return "://" not in uri
+
+
+def public_uri(uri: str) -> str:
+    """The URI without a user's name and password, for messages."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+
+
+def check_uri(uri: str) -> None:
+    """Find what is wrong with a URI before a client is asked to open it.
+
+    Raises:
+        InputError: It is neither a path that ends with ``.db`` nor ``http(s)://``, ``tcp://`` or ``unix://``.
+        IncompatibleDatabaseError: The path is no Milvus Lite 3 database.
+        StoreError: The folder that the database would be in does not exist.
+    """
+    if not uri:
+        raise InputError("The URI of Milvus is empty. Use a path such as ./milvus_demo.db, or http://localhost:19530.")
+    if not (_is_database_path(uri) if is_file_uri(uri) else _is_server_uri(uri)):
+        raise InputError(
+            f"{public_uri(uri)!r} is no URI of Milvus. Use a path that ends with .db, such as ./milvus_demo.db, or "
+            f"http(s)://HOST:PORT, such as http://localhost:19530."
+        )
+    if not is_file_uri(uri):
+        return
+    path = Path(uri)
+    if path.is_file():
+        raise IncompatibleDatabaseError(
+            f"{uri} is a file. Milvus Lite 3 keeps a database as a folder and cannot open the single file that "
+            f"Milvus Lite 2 made. Move it away (e.g. to {uri}.old) and index again."
+        )
+    if not path.resolve().parent.is_dir():
+        raise StoreError(
+            f"The folder {path.resolve().parent} does not exist. Create it, or choose another database path."
+        )
+
+
+def _is_database_path(uri: str) -> bool:
+    return uri.endswith(".db") and "\x00" not in uri
+
+
+def _is_server_uri(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, or none of a port
+        return False
+    return parts.scheme == "unix" or (parts.scheme in {"http", "https", "tcp"} and has_host)
+
+
+@contextmanager
+def translated_errors(uri: str, collection: str | None = None, expression: str | None = None) -> Iterator[None]:
+    """Turn errors of pymilvus into ours; those that we know no more of pass as `StoreError` with their own text."""
+    try:
+        yield
+    except (MilvusException, grpc.RpcError, ConnectionError) as exc:
+        raise _translate(exc, uri, collection, expression) from exc
+
+
+def connect(uri: str, token: str | None, db_name: str | None, timeout: float) -> MilvusClient:
+    """Open a client.
+
+    Args:
+        uri: A path, for Milvus Lite in this process, or a server's URI.
+        token: ``user:password`` or an API key.
+        db_name: Database on the server.
+        timeout: Seconds to wait for the connection.
+
+    Raises:
+        StoreError: What `check_uri` finds; `DatabaseLockedError`, `StoreUnavailableError` or
+            `StoreAuthenticationError`.
+    """
+    check_uri(uri)
+    with translated_errors(uri):
+        return MilvusClient(**connection_arguments(uri, token, db_name, timeout))
+
+
+def connection_arguments(uri: str, token: str | None, db_name: str | None, timeout: float) -> dict[str, object]:
+    """The arguments of `MilvusClient` for a connection."""
+    arguments: dict[str, object] = {"uri": uri, "timeout": timeout}
+    if token:
+        arguments["token"] = token
+    if db_name:
+        arguments["db_name"] = db_name
+    return arguments
+
+
+def _translate(exc: Exception, uri: str, collection: str | None, expression: str | None) -> StoreError | FilterError:
+    where = public_uri(uri)
+    code = getattr(exc, "code", None)
+    text = _message_of(exc).replace(uri, where)
+    # What a filter says is not what went wrong: there may be a key named `timeout`.
+    quoted = re.escape(" ".join((expression or "").split()))
+    reason = re.sub(rf"(?<!\w){quoted}(?!\w)", "", text) if quoted else text
+    shown = _shortened(text) or type(exc).__name__
+    if code == _COLLECTION_NOT_FOUND or "collection not found" in reason.lower():
+        return CollectionNotFoundError(missing_collection(collection or "?", where))
+    if code in _NOT_LOADED or _NOT_LOADED_MESSAGES.search(reason):
+        return CollectionNotLoadedError(f"Milvus at {where} has not loaded the collection {collection!r}: {text}")
+    if "Open local milvus failed" in reason:
+        return DatabaseLockedError(
+            f"{where} cannot be opened: most likely another process has it open, and Milvus Lite allows one process "
+            f"a database. Close the other one, or share the database with all of them: run "
+            f"'milvus-lite server --data-dir {where} --port 19530' and use http://127.0.0.1:19530 as URI."
+        )
+    if expression and _FILTER_MESSAGES.search(text):
+        return FilterError(f"Milvus cannot use the filter {_shortened(repr(expression))}: {shown}")
+    # While it connects, pymilvus says of a refused token only that it cannot connect; gRPC knows why.
+    if _AUTH_MESSAGES.search(reason) or (exc.__cause__ and _AUTH_MESSAGES.search(_message_of(exc.__cause__))):
+        return StoreAuthenticationError(
+            f"Milvus at {where} refuses the token. Give user:password or an API key as token (MILVUS_RAG_TOKEN)."
+        )
+    if _MISSING_FIELD_MESSAGE in text:
+        return CollectionSchemaError(f"The collection {collection!r} has a field that each row must have: {shown}")
+    if _CLOSED_MESSAGE in text:
+        return StoreUnavailableError(f"The store on {where} is closed. Open another one with open_store.")
+    if isinstance(exc, ConnectionConfigException) or _DOWN_MESSAGES.search(reason):
+        return StoreUnavailableError(f"No Milvus answers at {where} ({shown}). Check the URI and that the server runs.")
+    return StoreError(f"Milvus at {where} failed: {shown}")
+
+
+def missing_collection(collection: str, where: str) -> str:
+    """The message for a collection that does not exist."""
+    return (
+        f"There is no collection {collection!r} in {where}. "
+        f"Index something into it first (milvus-rag index PATH), or choose another collection."
+    )
+
+
+def _message_of(exc: BaseException) -> str:
+    text = getattr(exc, "message", None) or (exc.details() if isinstance(exc, grpc.Call) else None) or str(exc)
+    return " ".join(str(text).split())
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 3]}..."

@@ -1,0 +1,417 @@
+"""A vector store on Milvus Lite, Milvus, or Zilliz Cloud that keeps LangChain's contract."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Self, TypeVar
+
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_milvus import BM25BuiltInFunction, Milvus
+from langchain_milvus.utils.sparse import BaseSparseEmbedding
+
+from ..errors import (
+    CollectionSchemaError,
+    EmbeddingMismatchError,
+    FullTextUnavailableError,
+    InputError,
+    StoreError,
+    StoreUnavailableError,
+)
+from ..text_analysis import check_language
+from .async_methods import AsyncMethods
+from .collection import Collection
+from .collection_rows import CollectionRows
+from .connection import Server, check_uri, connection_arguments, is_file_uri, public_uri, translated_errors
+from .filters import Column, to_expression
+from .fingerprint import check_fingerprint, fingerprint_of
+from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
+from .lite import LITE_DATABASES, database_path, quiet
+from .rows import check_vectors, to_document
+from .search_methods import VECTOR_KEY, Filter, Hits
+from .searched_text import index_terms
+from .write_methods import WriteMethods
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_CONSISTENCY_LEVELS = ("Strong", "Session", "Bounded", "Eventually")
+# https://milvus.io/docs/limitations.md; Milvus Lite would take any, and its collections could not move to a server.
+_COLLECTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+
+
+def open_store(
+    uri: str | os.PathLike[str] = "./milvus_demo.db",
+    *,
+    embedding: Embeddings | None = None,
+    collection: str = "my_rag_collection",
+    token: str | None = None,
+    db_name: str | None = None,
+    full_text: bool = True,
+    sparse_embedding: BaseSparseEmbedding | None = None,
+    language: str | None = None,
+    consistency_level: str = "Strong",
+    timeout: float = 30.0,
+) -> "MilvusStore":
+    """Open a store; its collection is created at the first write.
+
+    Args:
+        uri: A path that ends in ``.db``, for Milvus Lite in this process; ``http://HOST:19530``; or a Zilliz Cloud
+            endpoint.
+        embedding: Makes dense vectors. Without one, the store has full-text search only.
+        collection: Name or alias.
+        token: ``user:password``, or an API key.
+        db_name: Database on the server.
+        full_text: Whether a new collection has full-text search (BM25) beside the dense vectors. Without it and
+            without an embedding, a store can be looked at only.
+        sparse_embedding: A sparse model, for full-text search in place of Milvus' BM25 function.
+        language: Language of the full-text analysis, a Snowball language or ``"none"``. Default: what the
+            collection was built with, ``"english"`` for a new one.
+        consistency_level: Of a new collection: ``"Strong"``, ``"Session"``, ``"Bounded"`` or ``"Eventually"``.
+        timeout: Seconds that a call to Milvus may take.
+
+    Raises:
+        StoreError: The database cannot be opened; see the subclasses for why.
+        EmbeddingMismatchError: The collection was built with another embedding.
+        FullTextUnavailableError: There is no embedding, and the full-text search that is wanted is not there either.
+        InputError: The URI or the language cannot be used.
+    """
+    return MilvusStore(
+        embedding,
+        collection_name=collection,
+        uri=uri,
+        token=token,
+        db_name=db_name,
+        full_text=full_text,
+        sparse_embedding=sparse_embedding,
+        language=language,
+        consistency_level=consistency_level,
+        timeout=timeout,
+    )
+
+
+def _check_name(collection: str) -> None:
+    if not _COLLECTION_NAME.fullmatch(collection):
+        raise InputError(
+            f"{collection!r} cannot be the name of a collection: use at most 255 letters, digits and underscores, and "
+            f"no digit at the start."
+        )
+
+
+class MilvusStore(WriteMethods, AsyncMethods, Milvus):
+    """`langchain_milvus.Milvus` with what its users trip over mended. It is made by `open_store`.
+
+    Ids are texts, in and out; adding an id again replaces it; metadata may have any keys; filters are dicts or
+    expressions; a score is better when higher, everywhere; every method works in any number of event loops and
+    threads. A collection has dense vectors, full-text search, or both, and remembers what made its vectors.
+
+    Attributes:
+        collection: The collection itself, row by row.
+        server: What answers at the URI, and what it can do.
+        embedding: Makes the dense vectors; None for a full-text store.
+        sparse_embedding: Makes the sparse vectors; None where Milvus' BM25 function does.
+    """
+
+    def __init__(
+        self,
+        embedding_function: Embeddings | None = None,
+        *,
+        collection_name: str = "my_rag_collection",
+        uri: str | os.PathLike[str] = "./milvus_demo.db",
+        token: str | None = None,
+        db_name: str | None = None,
+        full_text: bool = True,
+        sparse_embedding: BaseSparseEmbedding | None = None,
+        language: str | None = None,
+        consistency_level: str = "Strong",
+        timeout: float = 30.0,
+    ) -> None:
+        uri = os.fspath(uri or "")
+        check_uri(uri)
+        # Milvus Lite opens what it has under any name.
+        if not (is_file_uri(uri) and collection_name):
+            _check_name(collection_name)
+        if language is not None:
+            check_language(language)
+        if consistency_level not in _CONSISTENCY_LEVELS:
+            raise InputError(
+                f"consistency_level is one of {', '.join(_CONSISTENCY_LEVELS)}, not {consistency_level!r}."
+            )
+        if timeout <= 0:
+            raise InputError(f"timeout is a number of seconds above 0, not {timeout}.")
+        self.embedding = embedding_function
+        self.sparse_embedding = sparse_embedding
+        self._wants_full_text = full_text or sparse_embedding is not None
+        self._language = language
+        self._call_timeout = timeout
+        self._uri = public_uri(uri)
+        self._checked: Layout | None = None
+        self._opened = False
+        self._database = database_path(uri) if is_file_uri(uri) else None
+        self._lock = LITE_DATABASES.opened(self._database) if self._database else None
+        # The base class wants to know now what the collection has; what it really has is in its layout.
+        try:
+            with translated_errors(uri):
+                super().__init__(
+                    embedding_function,
+                    collection_name=collection_name,
+                    connection_args=connection_arguments(self._database or uri, token, db_name, timeout),
+                    consistency_level=consistency_level,
+                    vector_field=SPARSE_FIELD if embedding_function is None else VECTOR_FIELD,
+                    builtin_function=None
+                    if embedding_function is not None
+                    else BM25BuiltInFunction(input_field_names=TERMS_FIELD, output_field_names=SPARSE_FIELD),
+                    enable_dynamic_field=True,
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def _init(self, *_: Any, **__: Any) -> None:
+        """Called by the base class once it is connected."""
+        self._opened = True
+        self.server = Server(self._uri, self.client.get_server_version())
+        quiet("pymilvus.client.iterator.query_iterator")
+        self.collection = Collection(
+            self.client,
+            self.server,
+            self.collection_name,
+            consistency_level=self.consistency_level,
+            timeout=self._call_timeout,
+            lock=self._lock,
+        )
+        if self.layout is not None:
+            self.collection.load()
+        else:
+            _check_name(self.collection_name)
+        if self._wants_full_text and not self.has_full_text:
+            if self.embedding is None:
+                raise FullTextUnavailableError(self._no_full_text())
+            logger.warning("%s Searches are dense only.", self._no_full_text())
+
+    def close(self) -> None:
+        """Close the connection. The last store on a Milvus Lite database writes it, and gives it free."""
+        opened, self._opened = self._opened, False
+        if opened:
+            self.client.close()
+        database, self._database = self._database, None
+        if database:
+            LITE_DATABASES.closed(database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what there is
+
+    @property
+    def layout(self) -> Layout | None:
+        """The collection's fields and properties; None while it does not exist.
+
+        Raises:
+            EmbeddingMismatchError: It was built with another embedding, perhaps by a rebuild since it was opened.
+        """
+        layout = self.collection.layout
+        if layout is not None and layout is not self._checked:
+            self._check(layout)
+            self._checked = layout
+        return layout
+
+    def _check(self, layout: Layout) -> None:
+        name = self.collection_name
+        if self.embedding is not None and layout.vector_field is None:
+            raise EmbeddingMismatchError(
+                f"The collection {name!r} was built without an embedding, and is opened with one. Open it without, "
+                f"or rebuild it with the embedding (milvus-rag index --rebuild)."
+            )
+        if self.embedding is not None:
+            built = {"dimension": layout.dimension, **layout.properties.get("embedding", {})}
+            check_fingerprint(name, built, fingerprint_of(self.embedding))
+        if self.sparse_embedding is not None:
+            built = layout.properties.get("sparse_embedding", {"provider": "Milvus' BM25 function or another program"})
+            check_fingerprint(name, built, fingerprint_of(self.sparse_embedding))
+        language = layout.properties.get("analysis", {}).get("language")
+        if self._language and language and self._language != language:
+            raise InputError(
+                f"The collection {name!r} was built for full-text search in {language}, and is opened for "
+                f"{self._language}. Open it with language={language!r}, or rebuild it (milvus-rag index --rebuild)."
+            )
+
+    @property
+    def exists(self) -> bool:
+        """Whether the collection exists."""
+        return self.layout is not None
+
+    @property
+    def has_dense(self) -> bool:
+        """Whether there is dense search: an embedding for the question, and vectors, or a collection to come."""
+        return self.embedding is not None
+
+    @property
+    def has_full_text(self) -> bool:
+        """Whether there is full-text search, or will be once there is a collection."""
+        layout = self.layout
+        if layout is not None:
+            scorer = layout.terms_field is not None or self.sparse_embedding is not None
+            return layout.sparse_field is not None and scorer
+        possible = self.server.sparse if self.sparse_embedding is not None else self.server.full_text
+        return self._wants_full_text and possible
+
+    def _no_full_text(self) -> str:
+        if self.layout is not None:
+            return (
+                f"The collection {self.collection_name!r} has no full-text search that could be used here. Search it "
+                f"with its embedding (mode='dense'), or index into a new collection."
+            )
+        return (
+            f"Milvus {self.server.version} at {self.server.uri} has no full-text search, which came with Milvus 2.5. "
+            f"Use an embedding model (mode='dense'), a newer server, or Milvus Lite."
+        )
+
+    @property
+    def language(self) -> str:
+        """Language of the full-text analysis."""
+        layout = self.layout
+        built = layout.properties.get("analysis", {}).get("language") if layout else None
+        return str(built or self._language or "english")
+
+    def count(self, filter: Filter = None) -> int:
+        """Number of rows, or of those that a filter matches."""
+        return self._read(lambda _, rows: rows.count(self.to_expression(filter)), 0)
+
+    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
+        """A filter as a Milvus expression for this collection; see `stores.filters`."""
+        layout = self.layout
+        expression = to_expression(filter, layout.column_of if layout else Column)
+        return f"({expression}) and ({expr})" if expression and expr else expression or expr or ""
+
+    # --- reading
+
+    def _read(self, read: Callable[[Layout, CollectionRows], T], nothing: T) -> T:
+        """Read what the collection has now, or `nothing` while there is none."""
+        while True:
+            layout = self.layout
+            if layout is None:
+                return nothing
+            try:
+                return read(layout, self.collection.rows(layout))
+            except StoreUnavailableError:
+                raise
+            except StoreError:
+                # A rebuild dropped it meanwhile, and there is another of this name.
+                if not self.collection.switched(layout):
+                    raise
+
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """Documents by id, in the order asked for; unknown ids are left out."""
+        nothing: list[Document] = []
+        found = self._read(lambda layout, rows: [to_document(layout, row) for row in rows.get(ids)], nothing)
+        by_id = {document.id: document for document in found}
+        return [by_id[row_id] for row_id in ids if row_id in by_id]
+
+    def search_by_metadata(self, expr: Filter, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
+        """Documents that a filter matches, in no order."""
+        expression = self.to_expression(expr)
+        return self._read(lambda layout, rows: [to_document(layout, row) for row in rows.find(expression, limit)], [])
+
+    def get_pks(self, expr: Filter, **kwargs: Any) -> list[str]:
+        """Ids of the rows that a filter matches."""
+        expression = self.to_expression(expr)
+
+        def read(layout: Layout, rows: CollectionRows) -> list[str]:
+            batches = rows.iterate(expression, [layout.primary_field])
+            return [str(row[layout.primary_field]) for batch in batches for row in batch]
+
+        return self._read(read, [])
+
+    def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+        """The `k` rows whose vectors are nearest; the score is the inner product, or cosine (1 / (1 + distance) on L2).
+
+        Args:
+            vector: Of the collection's dimension.
+            k: At most so many hits.
+            filter: Metadata filter.
+            vectors: Whether a hit's metadata carries its vector, under `VECTOR_KEY`.
+
+        Raises:
+            CollectionSchemaError: The collection has no dense vectors.
+            EmbeddingMismatchError: The vector has another dimension.
+            ModelResponseError: The vector is none of finite numbers.
+        """
+        check_vectors([vector])
+
+        def read(layout: Layout, rows: CollectionRows) -> Hits:
+            if layout.vector_field is None:
+                raise CollectionSchemaError(
+                    f"The collection {self.collection_name!r} has no dense vectors. Search it with mode='full_text'."
+                )
+            if len(vector) != layout.dimension:
+                raise EmbeddingMismatchError(
+                    f"The collection {self.collection_name!r} keeps vectors of {layout.dimension} dimensions, and is "
+                    f"searched with one of {len(vector)}. Use the embedding it was built with."
+                )
+            return self._hits(rows, layout.vector_field, list(vector), k, filter, vectors=vectors)
+
+        return self._read(read, [])
+
+    def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+        """The `k` rows that match a question's words best, by BM25 or by the sparse model.
+
+        A question of stop words only has no hits.
+
+        Raises:
+            FullTextUnavailableError: There is no full-text search here.
+        """
+        if not self.has_full_text:
+            raise FullTextUnavailableError(self._no_full_text())
+
+        def read(layout: Layout, rows: CollectionRows) -> Hits:
+            if layout.sparse_field is None:
+                return []
+            query: Any = question
+            if self.sparse_embedding is not None:
+                query = self.sparse_embedding.embed_query(question)
+            elif layout.ours:
+                query = index_terms(question, self.language)
+            return self._hits(rows, layout.sparse_field, query, k, filter, vectors=vectors) if query else []
+
+        return self._read(read, [])
+
+    def _hits(
+        self, rows: CollectionRows, field: str, query: Any, k: int, filter: Filter, *, vectors: bool = False
+    ) -> Hits:
+        if k < 1:
+            raise InputError(f"k is the number of hits, at least 1, not {k}.")
+        layout = rows.layout
+        vector_field = layout.vector_field if vectors else None
+        fields = [*layout.document_fields, *([vector_field] if vector_field else [])]
+        hits = []
+        for row, score in rows.search(field, query, k, self.to_expression(filter), fields):
+            document = to_document(layout, row)
+            if vector_field:
+                document.metadata[VECTOR_KEY] = row[vector_field]
+            hits.append((document, score))
+        return hits
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings | None,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Open a store and add texts to it; keyword arguments as `MilvusStore` takes them."""
+        store = cls(embedding, **kwargs)
+        try:
+            store.add_texts(texts, metadatas, ids=ids)
+        except BaseException:
+            store.close()
+            raise
+        return store

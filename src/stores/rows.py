@@ -1,0 +1,217 @@
+"""Documents as rows of a collection, and back."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from langchain_core.documents import Document
+from numpy.typing import NDArray
+
+from ..errors import InputError, ModelResponseError
+from .layout import MAX_VARCHAR, Layout, escape_key
+from .searched_text import index_terms
+
+# https://milvus.io/docs/limitations.md: the dynamic field, in bytes of JSON; less what `sync` adds to a row.
+_MAX_METADATA = 65_536 - 512
+_LEAST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
+# pymilvus writes JSON with orjson, which goes 254 deep; and we add the row itself.
+_DEEPEST = 250
+
+
+def to_row(
+    layout: Layout,
+    row_id: str | None,
+    text: str,
+    metadata: Mapping[str, Any],
+    *,
+    vector: Sequence[float] | NDArray[np.float32] | None = None,
+    sparse: Mapping[int, float] | None = None,
+    language: str = "none",
+    extra: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write a chunk as a row.
+
+    Args:
+        layout: The collection's.
+        row_id: Primary key; None where Milvus makes it.
+        text: The chunk, at most 65,535 bytes of UTF-8.
+        metadata: JSON-compatible values under text keys.
+        vector: Dense vector, where the collection has such a field.
+        sparse: Sparse vector of a model on our side, as index to weight.
+        language: Whose analysis the terms are made with.
+        extra: Keys beside the metadata, which `to_document` leaves out.
+
+    Raises:
+        InputError: Milvus could not keep the text, the id or the metadata.
+    """
+    _check_text(text, metadata)
+    row: dict[str, Any] = {}
+    for key, value in _plain_metadata(metadata).items():
+        if not layout.dynamic and key not in layout.static_fields:
+            raise InputError(f"The collection has no field for the metadata key {key!r}, and takes no further keys.")
+        if key in layout.own_keys:
+            raise InputError(
+                f"Metadata {key!r} of {_name(metadata)} is named like a field of the collection, which another "
+                f"program made. Rename it, or use a new collection, where metadata may have any names."
+            )
+        row[escape_key(key, layout.static_fields) if layout.ours else key] = value
+    row.update(extra or {})
+    if row_id is not None:
+        row[layout.primary_field] = to_primary_key(layout, row_id)
+    row[layout.text_field] = text
+    if vector is not None and layout.vector_field:
+        row[layout.vector_field] = vector if isinstance(vector, np.ndarray) else list(vector)
+    if layout.terms_field and layout.ours:
+        row[layout.terms_field] = index_terms(text, language, metadata)
+    elif sparse is not None and layout.sparse_field:
+        row[layout.sparse_field] = dict(sparse)
+    return row
+
+
+def check_chunk(text: str, metadata: Mapping[str, Any]) -> None:
+    """Find out whether Milvus could keep a chunk.
+
+    Raises:
+        InputError: It could not; the message says why.
+    """
+    _check_text(text, metadata)
+    _plain_metadata(metadata)
+
+
+def check_chunks(
+    texts: Sequence[str], metadatas: Sequence[Mapping[str, Any]] | None, ids: Sequence[str | None] | None
+) -> None:
+    """Find out whether Milvus could keep chunks before they are embedded, which may cost money.
+
+    Raises:
+        InputError: It could not keep one, or there are not as many metadatas or ids as texts.
+    """
+    for name, given in (("metadatas", metadatas), ("ids", ids)):
+        if given is not None and len(given) != len(texts):
+            raise InputError(f"There are {len(texts)} texts and {len(given)} {name}; there must be one a text.")
+    for i, text in enumerate(texts):
+        check_chunk(text, metadatas[i] if metadatas else {})
+    for row_id in ids or ():
+        if row_id:
+            to_primary_key(Layout(), row_id)
+
+
+def check_vectors(vectors: Sequence[Any]) -> None:
+    """Find vectors that could not be compared with any other.
+
+    Raises:
+        ModelResponseError: One has values that are not finite numbers, as 32-bit floats.
+    """
+    for i, vector in enumerate(vectors):
+        try:
+            with np.errstate(over="ignore"):
+                finite = np.isfinite(np.asarray(vector, dtype=np.float32)).all()
+        except (TypeError, ValueError) as exc:
+            raise ModelResponseError(f"Embedding {i + 1} of {len(vectors)} is no vector of numbers: {exc}") from exc
+        if not finite:
+            raise ModelResponseError(f"Embedding {i + 1} of {len(vectors)} has values that are not finite numbers.")
+
+
+def _check_text(text: str, metadata: Mapping[str, Any]) -> None:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as exc:
+        raise InputError(f"A chunk of {_name(metadata)} has half a surrogate pair, which is no text: {exc}") from exc
+    if size > MAX_VARCHAR:
+        raise InputError(
+            f"A chunk of {_name(metadata)} has {size:,} bytes, and Milvus keeps at most {MAX_VARCHAR:,}. "
+            f"Split it into smaller ones, e.g. with MarkdownSplitter(chunk_size=2000)."
+        )
+
+
+def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata as Milvus gives it back: a tuple is a list, an enum its value."""
+    plain: dict[str, Any] = {}
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not key or not _is_text(key):
+            raise InputError(f"Metadata of {_name(metadata)} has the key {key!r}; keys are non-empty texts.")
+        try:
+            plain[key] = _plain(value)
+        except ValueError as exc:
+            raise InputError(
+                f"Metadata {key!r} of {_name(metadata)} has {exc}, which Milvus cannot keep. Use texts, finite "
+                f"numbers, booleans, lists and dicts."
+            ) from exc
+    size = len(json.dumps(plain, ensure_ascii=False).encode())
+    if size > _MAX_METADATA:
+        raise InputError(
+            f"The metadata of {_name(metadata)} has {size:,} bytes, and Milvus keeps at most {_MAX_METADATA:,}."
+        )
+    return plain
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A value in JSON's own types; ValueError says what in it has none."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str) and _is_text(value):
+        return str(value)
+    if isinstance(value, int) and _LEAST_INT <= value <= _LARGEST_INT:
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if depth < _DEEPEST and isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    if depth < _DEEPEST and isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str) or not _is_text(key):
+                raise ValueError(f"a dict with the key {key!r}")
+        return {key: _plain(item, depth + 1) for key, item in value.items()}
+    raise ValueError(_kind(value))
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "half a surrogate pair"
+    if isinstance(value, int):
+        return f"the number {value}, of more than 64 bits"
+    if isinstance(value, float):
+        return f"the number {value}"
+    if isinstance(value, list | tuple | dict):
+        return f"values nested deeper than {_DEEPEST}"
+    return f"a value of the type {type(value).__name__}"
+
+
+def _is_text(value: str) -> bool:
+    # Half a surrogate pair has no UTF-8. Most texts are ASCII, which is known at once.
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def to_document(layout: Layout, row: Mapping[str, Any]) -> Document:
+    """Read a row as Milvus returns it; its id is always text."""
+    return Document(
+        page_content=str(row.get(layout.text_field) or ""),
+        metadata=layout.metadata_of(row),
+        id=str(row[layout.primary_field]),
+    )
+
+
+def to_primary_key(layout: Layout, row_id: str) -> str | int:
+    """The primary key for an id of LangChain's, which is always text.
+
+    Raises:
+        InputError: The collection's keys are integers and this is none, or it is too long.
+    """
+    if not isinstance(row_id, str):
+        raise InputError(f"Ids are texts, {row_id!r} is {type(row_id).__name__}.")
+    if layout.integer_ids:
+        if not row_id.lstrip("-").isdecimal():
+            raise InputError(f"The ids of this collection are integers, {row_id!r} is none.")
+        return int(row_id)
+    size = len(row_id.encode("utf-8", "surrogatepass"))
+    if not 1 <= size <= MAX_VARCHAR:
+        raise InputError(f"An id has 1 to {MAX_VARCHAR:,} bytes, this one has {size:,}.")
+    if "\x00" in row_id or not _is_text(row_id):
+        raise InputError(f"The id {row_id!r} has a NUL character or half a surrogate pair, which is no text.")
+    return row_id
+
+
+def _name(metadata: Mapping[str, Any]) -> str:
+    return repr(metadata["source"]) if "source" in metadata else "a document"

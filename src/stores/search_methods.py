@@ -1,0 +1,95 @@
+"""LangChain's search methods, in terms of the store's two searches: dense and full-text."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores.utils import maximal_marginal_relevance
+
+from ..errors import CollectionSchemaError, InputError
+
+Filter = Mapping[str, Any] | str | None
+Hits = list[tuple[Document, float]]
+
+# Where `search_dense(vectors=True)` puts a hit's vector.
+VECTOR_KEY = "$vector"
+
+# What LangChain's retrievers and langchain_milvus' callers pass along, and what has no meaning here.
+_IGNORED = frozenset({"timeout"})
+
+
+class SearchMethods(VectorStore):
+    """Sync search methods of `VectorStore`. Keyword arguments of all: `filter`, a dict or an expression, and `expr`."""
+
+    embedding: Embeddings | None
+
+    @abstractmethod
+    def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+        """The `k` rows whose vectors are nearest."""
+
+    @abstractmethod
+    def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+        """The `k` rows that match a question's words best."""
+
+    @abstractmethod
+    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
+        """A filter as a Milvus expression."""
+
+    def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
+        """The `k` documents nearest to a query; see `similarity_search_with_score`."""
+        return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
+
+    def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> Hits:
+        """The `k` documents nearest to a query, with scores: dense, or full-text in a store without an embedding.
+
+        For both at once see `milvus_retriever`. Keyword arguments: `filter`, `expr`.
+        """
+        if self.embedding is None:
+            return self.search_full_text(query, k, self._filter(kwargs))
+        return self.similarity_search_with_score_by_vector(self.embedding.embed_query(query), k, **kwargs)
+
+    def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
+        """The `k` documents nearest to a vector."""
+        return [document for document, _ in self.similarity_search_with_score_by_vector(embedding, k, **kwargs)]
+
+    def similarity_search_with_score_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> Hits:
+        """The `k` documents nearest to a vector, with scores. Keyword arguments: `filter`, `expr`."""
+        return self.search_dense(embedding, k, self._filter(kwargs))
+
+    def max_marginal_relevance_search(
+        self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """The `k` documents that are near to a query and unlike each other.
+
+        Raises:
+            CollectionSchemaError: The store has no embedding.
+        """
+        if self.embedding is None:
+            raise CollectionSchemaError("Maximal marginal relevance needs an embedding; this store has none.")
+        vector = self.embedding.embed_query(query)
+        return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, **kwargs)
+
+    def max_marginal_relevance_search_by_vector(
+        self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
+    ) -> list[Document]:
+        """The `k` documents that are near to a vector and unlike each other."""
+        hits = self.search_dense(embedding, max(k, fetch_k), self._filter(kwargs), vectors=True)
+        vectors = [document.metadata.pop(VECTOR_KEY) for document, _ in hits]
+        chosen = maximal_marginal_relevance(np.array(embedding), vectors, lambda_mult=lambda_mult, k=k) if hits else []
+        return [hits[i][0] for i in chosen]
+
+    def _filter(self, kwargs: Mapping[str, Any]) -> Filter:
+        unknown = sorted(kwargs.keys() - _IGNORED - {"filter", "expr"})
+        if unknown:
+            raise InputError(f"A search takes k, filter and expr, not {', '.join(unknown)}.")
+        return self.to_expression(kwargs.get("filter"), kwargs.get("expr"))
+
+    def _select_relevance_score_fn(self) -> Any:
+        """A score as LangChain's relevance, 0 to 1."""
+        if self.embedding is None:
+            return lambda score: score / (1.0 + score)
+        return lambda score: min(1.0, max(0.0, (1.0 + score) / 2.0))
