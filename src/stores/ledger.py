@@ -1,0 +1,79 @@
+"""What a collection knows of the chunks in it: the questions that a sync asks. Nothing is kept here."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chunks import StoredRow
+from .collection_rows import CollectionRows
+from .filters import quote
+from .layout import DIGEST_KEY, ROOT_KEY
+
+Vector = NDArray[np.float32]
+
+# Reads that may be a few seconds behind. A strong one waits for the server's clock, 0.2 to 0.4 s each, so a sync makes
+# one at its beginning (`count`), after which none of these misses what was there then.
+_SOON = "Bounded"
+
+
+class RowPlace(NamedTuple):
+    """Where a row belongs."""
+
+    row_id: str
+    source: str | None
+    root: str | None
+
+
+class Ledger:
+    """Reads rows by id, by text, and all of them."""
+
+    def __init__(self, rows: CollectionRows) -> None:
+        self._rows = rows
+        self._key = rows.layout.primary_field
+
+    def count(self) -> int:
+        """Number of rows, all writes before included."""
+        return self._rows.count()
+
+    def stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
+        """Rows by id."""
+        layout = self._rows.layout
+        rows = self._rows.get(row_ids, [self._key, "$meta"], _SOON)
+        return {
+            row[self._key]: StoredRow(layout.metadata_of(row), row.get(DIGEST_KEY), row.get(ROOT_KEY)) for row in rows
+        }
+
+    def ids_by_digest(self, digests: Sequence[str], *, fresh: bool = False) -> dict[str, str]:
+        """A row for each digest that is in the collection, of which the vector can be taken.
+
+        Args:
+            digests: Of chunks.
+            fresh: Whether rows count that were just stored.
+        """
+        wanted = list(dict.fromkeys(digests))
+        if not wanted:
+            return {}
+        expression = f"{DIGEST_KEY} in {quote(wanted)}"
+        rows = self._rows.find(expression, None, [self._key, DIGEST_KEY], "Strong" if fresh else _SOON)
+        return {row[DIGEST_KEY]: row[self._key] for row in rows}
+
+    def vectors(self, row_ids: Sequence[str]) -> dict[str, Vector]:
+        """Vectors by id of a row."""
+        field = self._rows.layout.vector_field
+        if field is None:
+            return {}
+        wanted = list(dict.fromkeys(row_ids))
+        found: dict[str, Vector] = {}
+        for level in (_SOON, "Strong"):
+            missing = [row_id for row_id in wanted if row_id not in found]
+            rows = self._rows.get(missing, [self._key, field], level)
+            found |= {row[self._key]: np.asarray(row[field], dtype=np.float32) for row in rows}
+        return found
+
+    def places(self) -> Iterator[RowPlace]:
+        """Every row of the collection."""
+        source = self._rows.layout.column_of("source").name
+        for rows in self._rows.iterate(fields=[self._key, source, ROOT_KEY]):
+            yield from (RowPlace(row[self._key], row.get(source), row.get(ROOT_KEY)) for row in rows)

@@ -1,0 +1,195 @@
+"""An index built anew beside the old one, which readers see until the new one is complete."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import BaseDocumentTransformer
+
+from ..errors import EmbeddingMismatchError, InputError, StoreError
+from .collection import LAYOUT_SECONDS, Collection
+from .connection import is_file_uri
+from .milvus import MilvusStore
+from .origins import root_of
+from .sync import sync
+from .sync_report import OnProgress, SyncReport
+
+# With a collection that a rebuild makes: of what it is to be the index, from which folders, and who makes it.
+_MARK = "rebuild"
+# To the microsecond, so that no two rebuilds have one name.
+_STAMP = "%Y%m%d_%H%M%S_%f"
+# A rebuild on another machine of which nothing can be known is taken for dead then.
+_LONGEST = timedelta(days=1)
+
+
+def rebuild(
+    loaders: Sequence[BaseLoader],
+    splitter: BaseDocumentTransformer,
+    open_new: Callable[[str], MilvusStore],
+    *,
+    collection: str,
+    dry_run: bool = False,
+    batch_size: int | None = None,
+    max_concurrency: int = 8,
+    on_progress: OnProgress | None = None,
+) -> list[SyncReport]:
+    """Build an index into a new collection, and switch to it when it is complete and nothing failed.
+
+    It is the way to another embedding, splitter or language: readers find the old index until the switch. From then
+    on the name is an alias. What dies on the way, or has failures, is kept, and completed by the next rebuild.
+
+    Args:
+        loaders: All that the index is to hold; see `sync`.
+        splitter: See `sync`.
+        open_new: Opens a store on the collection of a name, with the new embedding.
+        collection: Name of the index: of a collection, an alias, or nothing yet.
+        dry_run: Only count: no call of the embedding, no write.
+        batch_size: See `sync`.
+        max_concurrency: See `sync`.
+        on_progress: See `sync`.
+
+    Returns:
+        A report for each loader.
+
+    Raises:
+        MilvusRagError: As `sync`; the old index stays as it is.
+    """
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "max_concurrency": max_concurrency,
+        "on_progress": on_progress,
+    }
+    roots = sorted(root_of(loader)[0] for loader in loaders)
+    name = f"{collection}_{datetime.now(UTC).strftime(_STAMP)}"
+    if dry_run:
+        with open_new(name) as store:
+            return [sync(loader, splitter, store, dry_run=True, **options) for loader in loaders]
+    continued = _continued(open_new, name, collection, roots)
+    if continued is not None:
+        try:
+            return _build(continued, loaders, splitter, collection, roots, options)
+        except EmbeddingMismatchError:
+            # Only the first vectors told: it was begun with another embedding.
+            with open_new(name) as store:
+                store.collection.sibling(continued.collection_name).drop()
+    return _build(open_new(name), loaders, splitter, collection, roots, options)
+
+
+def _build(
+    store: MilvusStore,
+    loaders: Sequence[BaseLoader],
+    splitter: BaseDocumentTransformer,
+    collection: str,
+    roots: list[str],
+    options: dict[str, Any],
+) -> list[SyncReport]:
+    with store:
+        store.collection.new_properties = {**store.collection.new_properties, **_mark(collection, roots, alive=True)}
+        try:
+            if store.exists:
+                store.collection.set_properties(_mark(collection, roots, alive=True))
+            reports = [sync(loader, splitter, store, **options) for loader in loaders]
+            _complete(store, collection, reports)
+        except BaseException:
+            with suppress(StoreError):  # what went wrong is more worth knowing
+                _leave(store, collection, roots)
+            raise
+        _leave(store, collection, roots)
+    return reports
+
+
+def _leave(store: MilvusStore, collection: str, roots: list[str]) -> None:
+    if store.collection.refresh() is not None:
+        store.collection.set_properties(_mark(collection, roots, alive=False))
+
+
+def _complete(store: MilvusStore, collection: str, reports: Sequence[SyncReport]) -> None:
+    if any(report.failed for report in reports):
+        reports[-1].notes.append(
+            f"The old index stays, since not everything could be indexed. The new one is kept as "
+            f"{store.collection_name!r}; the next rebuild completes it."
+        )
+        return
+    if not store.exists:
+        reports[-1].notes.append("There was nothing to index, so the old index stays.")
+        return
+    index = store.collection.sibling(collection)
+    old = index.switch_to(store.collection_name)
+    if old is None:
+        return
+    if not is_file_uri(store.server.uri):
+        # Until then a reader may still believe that it is the index.
+        time.sleep(LAYOUT_SECONDS)
+    index.sibling(old).drop()
+
+
+def _continued(
+    open_new: Callable[[str], MilvusStore], name: str, collection: str, roots: list[str]
+) -> MilvusStore | None:
+    """A store on the collection that a died rebuild left, if it can be continued. Others are dropped."""
+    continued: MilvusStore | None = None
+    with open_new(name) as store:
+        index = store.collection.sibling(collection)
+        index.recover_name()
+        live = index.layout.name if index.layout else collection
+        for left in _left_behind(index, live, is_local=is_file_uri(store.server.uri)):
+            if continued is None and left.name > live and _mark_of(left).get("roots") == roots:
+                continued = _continue(open_new, left.name)
+                if continued is not None:
+                    continue
+            left.drop()
+    return continued
+
+
+def _continue(open_new: Callable[[str], MilvusStore], name: str) -> MilvusStore | None:
+    try:
+        return open_new(name)
+    except (EmbeddingMismatchError, InputError):
+        # It was begun with another embedding, or for another language.
+        return None
+
+
+def _left_behind(index: Collection, live: str, *, is_local: bool) -> Iterator[Collection]:
+    """Collections of rebuilds of this index that nobody works on, the newest first."""
+    names = [name for name in index.client.list_collections() if name.startswith(f"{index.name}_") and name != live]
+    for name in sorted(names, reverse=True):
+        left = index.sibling(name)
+        mark = _mark_of(left)
+        is_ours = mark.get("of") == index.name or name == index.parked_name
+        if is_ours and not _is_alive(mark, is_local=is_local):
+            yield left
+
+
+def _mark_of(collection: Collection) -> dict[str, Any]:
+    layout = collection.layout
+    return dict(layout.properties.get(_MARK, {})) if layout else {}
+
+
+def _mark(collection: str, roots: list[str], *, alive: bool) -> dict[str, Any]:
+    by = {"host": socket.gethostname(), "pid": os.getpid(), "at": datetime.now(UTC).isoformat()} if alive else None
+    return {_MARK: {"of": collection, "roots": roots, "by": by}}
+
+
+def _is_alive(mark: dict[str, Any], *, is_local: bool) -> bool:
+    by = mark.get("by")
+    if not by:
+        return False
+    if by["pid"] == os.getpid() and by["host"] == socket.gethostname():
+        return True
+    if is_local:
+        # No other process has a Milvus Lite database that this one has.
+        return False
+    if by["host"] != socket.gethostname():
+        return datetime.now(UTC) - datetime.fromisoformat(by["at"]) < _LONGEST
+    try:
+        os.kill(by["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

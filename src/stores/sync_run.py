@@ -1,0 +1,386 @@
+"""One run of `sync`: reads, compares, and hands what is new to the writer; then clears away what is left behind."""
+
+import copy
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import BaseDocumentTransformer
+
+from ..errors import CollectionSchemaError, InputError
+from .chunks import Chunk, StoredRow, by_source, read_chunks
+from .collection_rows import ROWS_PER_REQUEST, CollectionRows
+from .embedding_requests import EmbeddingRequests
+from .ledger import Ledger
+from .leftovers import RowIds, examples, find_leftovers
+from .lookahead import Lookahead
+from .milvus import MilvusStore
+from .origins import root_of
+from .rows import check_chunk
+from .sync_report import Failure, OnProgress, ProgressCounter, SyncInterrupted, SyncReport
+from .sync_writer import SyncWriter
+from .upkeep import finish, mark_unflushed, splitter_change
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+# New chunks that are looked up at once: each question by text looks through all rows of a Milvus Lite database.
+_NEW_CHUNKS = 1000
+# Groups of chunks that are looked up while further ones are read.
+_AHEAD = 2
+_CHARS_PER_TOKEN = 4
+# After Ctrl-C: as long as the request to Milvus that is under way may take to end.
+_INTERRUPT_SECONDS = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncOptions:
+    """What `sync` is asked for."""
+
+    prune: bool = True
+    dry_run: bool = False
+    batch_size: int | None = None
+    max_concurrency: int = 8
+    on_progress: OnProgress | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_concurrency < 1 or (self.batch_size is not None and self.batch_size < 1):
+            raise InputError("max_concurrency and batch_size are at least 1.")
+
+
+class SyncRun:
+    """One run.
+
+    Args:
+        loader: See `sync`.
+        splitter: See `sync`.
+        store: See `sync`.
+        options: See `sync`.
+        stop: Set by another thread, it ends the run.
+    """
+
+    def __init__(
+        self,
+        loader: BaseLoader,
+        splitter: BaseDocumentTransformer,
+        store: MilvusStore,
+        options: SyncOptions,
+        stop: threading.Event,
+    ) -> None:
+        self._loader = loader
+        self._splitter = splitter
+        self._store = store
+        self._options = options
+        self._stop = stop
+        self._progress = ProgressCounter(options.on_progress, loader)
+        self._root, self._is_rooted = root_of(loader)
+        self._report = SyncReport(dry_run=options.dry_run)
+        self._requests = EmbeddingRequests(store.embedding, stop) if store.embedding is not None else None
+        self._rows: CollectionRows | None = None
+        self._writer: SyncWriter | None = None
+        self._found = self._chars = 0
+        self._lookahead = Lookahead()
+        self._counted: Future[int] | None = None
+        self._read: set[str] = set()
+        self._failed: set[str] = set()
+        self._unreadable = False
+        self._live = RowIds()
+        self._adopted: Counter[str] = Counter()
+        self._group: list[Chunk] = []
+        self._asked: deque[tuple[list[Chunk], Future[dict[str, StoredRow]]]] = deque()
+        self._new: list[Chunk] = []
+        self._repeated: list[Chunk] = []
+        self._counted_texts: set[str] = set()
+
+    def run(self) -> SyncReport:
+        """Do it.
+
+        Raises:
+            StoppedError: `stop` was set.
+        """
+        started = time.monotonic()
+        seconds: float | None = None
+        try:
+            with self._lookahead:
+                self._look_at_collection()
+                if not self._options.dry_run:
+                    self._writer = self._open_writer()
+                self._index()
+        except KeyboardInterrupt:
+            self._report.interrupted = True
+            seconds = _INTERRUPT_SECONDS
+        finally:
+            if self._writer is not None:
+                self._writer.close(_INTERRUPT_SECONDS if self._stop.is_set() else seconds)
+            self._report.seconds = time.monotonic() - started
+            if self._requests is not None:
+                self._report.requests, self._report.embedded = self._requests.requests, self._requests.embedded
+        if self._report.interrupted:
+            raise SyncInterrupted(self._report)
+        return self._report
+
+    def _index(self) -> None:
+        loader_error: Exception | None = None
+        try:
+            self._read_all()
+        except _LoaderFailedError as exc:
+            loader_error = exc.reason
+        self._look_up_group()
+        self._compare_until(0)
+        note = splitter_change(self._rows.layout, self._root, self._splitter) if self._rows else None
+        self._report.notes += [note] if note and self._count_before else []
+        self._place()
+        self._place_repeated()
+        if self._writer is not None:
+            self._writer.drain()
+        self._clear_away(prune=self._options.prune and loader_error is None)
+        if self._writer is not None and self._writer.rows is not None:
+            splitter = self._splitter if loader_error is None else None
+            had_rows = bool(self._count_before)
+            note = finish(self._store, self._writer.rows, root=self._root, splitter=splitter, had_rows=had_rows)
+            self._report.notes += [note] if note else []
+        if loader_error is not None:
+            raise loader_error
+
+    def _open_writer(self) -> SyncWriter:
+        return SyncWriter(
+            self._store,
+            self._rows,
+            root=self._root,
+            requests=self._requests,
+            max_concurrency=self._options.max_concurrency,
+            batch_size=self._options.batch_size,
+            stop=self._stop,
+            on_stored=self._count_stored,
+            on_failed=self._fail,
+        )
+
+    @property
+    def _ledger(self) -> Ledger | None:
+        rows = self._writer.rows if self._writer is not None else self._rows
+        return Ledger(rows) if rows is not None else None
+
+    def _look_at_collection(self) -> None:
+        if self._store.layout is None and not self._options.dry_run:
+            self._store.collection.recover_name()
+        layout = self._store.layout
+        if layout is None:
+            return
+        if not layout.ours:
+            raise CollectionSchemaError(
+                f"The collection {self._store.collection_name!r} was made by another program, and has no place for "
+                f"what sync must know of a row. Choose another collection name, or use store.add_documents."
+            )
+        self._rows = self._store.collection.rows(layout)
+        # All that is asked after it sees at least what it saw.
+        self._counted = self._lookahead.ask(self._rows.count)
+
+    @property
+    def _count_before(self) -> int:
+        return self._counted.result() if self._counted is not None else 0
+
+    # --- reading and comparing
+
+    def _read_all(self) -> None:
+        sources = by_source(self._watched_loader().lazy_load())
+        while True:
+            try:
+                source, documents = next(sources, (None, []))
+            except Exception as exc:
+                raise _LoaderFailedError(exc) from exc
+            if source is None:
+                return
+            if source in self._read:
+                raise InputError(
+                    f"The loader gave {source!r} twice, with other sources between: the second would replace "
+                    f"the first. Give each file a source of its own."
+                )
+            self._read.add(source)
+            self._report.sources += 1
+            try:
+                self._group += read_chunks(source, self._splitter.transform_documents(documents))
+            except Exception as exc:  # noqa: BLE001 - the splitter's, whatever it is
+                self._fail_source(source, f"The splitter failed ({type(exc).__name__}): {exc}")
+            self._progress.read()
+            if len(self._group) >= ROWS_PER_REQUEST:
+                self._look_up_group()
+                self._compare_until(_AHEAD)
+
+    def _watched_loader(self) -> BaseLoader:
+        """The loader, whose unreadable files are reported and do not end the run."""
+        if not hasattr(self._loader, "on_error"):
+            return self._loader
+        users: Callable[[Exception], None] | None = self._loader.on_error
+
+        def on_error(error: Exception) -> None:
+            self._unreadable = True
+            self._fail_source(str(getattr(error, "source", None) or self._root), str(error))
+            if users is not None:
+                users(error)
+
+        loader = copy.copy(self._loader)
+        loader.on_error = on_error
+        return loader
+
+    def _look_up_group(self) -> None:
+        group, self._group = self._group, []
+        self._asked.append((group, self._lookahead.ask(partial(self._stored, [chunk.row_id for chunk in group]))))
+
+    def _stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
+        return Ledger(self._rows).stored(row_ids) if self._rows is not None and self._count_before else {}
+
+    def _compare_until(self, left: int) -> None:
+        """Compare the chunks that were looked up; wait for answers only while more than so many groups are left."""
+        while self._asked and (len(self._asked) > left or self._asked[0][1].done()):
+            group, stored = self._asked.popleft()
+            self._compare(group, stored.result())
+
+    def _compare(self, group: Sequence[Chunk], stored: Mapping[str, StoredRow]) -> None:
+        """Sort chunks into those that stay, move, and are new."""
+        for chunk in group:
+            self._live.add(chunk.row_id)
+            row = stored.get(chunk.row_id)
+            if row is not None and row.root not in (self._root, None):
+                self._adopted[str(row.root)] += 1
+            if row is not None and row.digest != chunk.digest and self._requests is not None:
+                # What is embedded of the text changed, and so its vector must: it counts as new.
+                row = None
+            self._found += row is not None
+            if row is not None and row.holds(chunk, self._root):
+                self._report.unchanged += 1
+                self._progress.stored(1)
+                continue
+            try:
+                check_chunk(chunk.text, chunk.metadata)
+            except InputError as exc:
+                self._fail(chunk, exc)
+                continue
+            if row is None:
+                self._new.append(chunk)
+            elif self._writer is None:
+                self._report.moved += 1
+            else:
+                self._writer.store(chunk, like=chunk.row_id, moved=True)
+        if len(self._new) >= _NEW_CHUNKS:
+            self._place()
+
+    def _place(self) -> None:
+        """Give new chunks to the writer, with a row that has their vector where there is one."""
+        new, self._new = self._new, []
+        if self._writer is None:
+            self._count_new(new)
+        elif self._requests is None:
+            for chunk in new:
+                self._writer.store(chunk)
+        else:
+            known = self._look_up(new) if self._count_before else {}
+            self._repeated += [chunk for chunk in new if not self._hand_over(chunk, known)]
+            if len(self._repeated) >= _NEW_CHUNKS:
+                self._place_repeated()
+
+    def _place_repeated(self) -> None:
+        """Give chunks to the writer of whose text there is a row since another chunk of this run was stored."""
+        repeated, self._repeated = self._repeated, []
+        known = self._look_up(repeated, fresh=True)
+        for chunk in repeated:
+            self._hand_over(chunk, known, again=True)
+
+    def _hand_over(self, chunk: Chunk, known: dict[str, str], *, again: bool = False) -> bool:
+        if self._writer is None:
+            raise AssertionError("unreachable: a dry run hands nothing over")
+        if chunk.digest not in known:
+            return self._writer.embed(chunk, again=again)
+        self._writer.store(chunk, like=known[chunk.digest])
+        return True
+
+    def _look_up(self, chunks: Sequence[Chunk], *, fresh: bool = False) -> dict[str, str]:
+        ledger = self._ledger
+        return ledger.ids_by_digest([chunk.digest for chunk in chunks], fresh=fresh) if ledger else {}
+
+    def _count_new(self, chunks: Sequence[Chunk]) -> None:
+        self._report.added += len(chunks)
+        if self._requests is None:
+            return
+        known = self._look_up(chunks) if self._count_before else {}
+        for chunk in chunks:
+            if chunk.digest not in known and chunk.digest not in self._counted_texts:
+                self._counted_texts.add(chunk.digest)
+                self._chars += len(chunk.text)
+        self._report.estimated_tokens = self._chars // _CHARS_PER_TOKEN
+
+    # --- called back, from this thread and the writer's
+
+    def _count_stored(self, chunks: int, moved: bool) -> None:
+        if moved:
+            self._report.moved += chunks
+        else:
+            self._report.added += chunks
+        self._progress.stored(chunks)
+
+    def _fail(self, chunk: Chunk, reason: Exception) -> None:
+        self._failed.add(chunk.source)
+        self._report.failed.append(Failure(chunk.source, str(reason) or type(reason).__name__, chunk.position))
+
+    def _fail_source(self, source: str, reason: str) -> None:
+        self._failed.add(source)
+        self._report.failed.append(Failure(source, reason))
+
+    # --- the end
+
+    def _clear_away(self, *, prune: bool) -> None:
+        """Delete rows that were replaced, and sources that are gone."""
+        ledger = self._ledger if self._count_before else None
+        if ledger is None:
+            return
+        written = 0 if self._options.dry_run else self._report.added
+        count = ledger.count() if written else self._count_before
+        if count == self._found + written:
+            return
+        left = find_leftovers(
+            ledger.places(),
+            live=self._live,
+            root=self._root,
+            read=self._read,
+            failed=self._failed,
+            covers=self._covers() if prune else None,
+            adopted=self._adopted,
+        )
+        self._report.removed = len(left.replaced) + len(left.gone)
+        self._report.pruned = sorted(left.gone_sources)
+        if left.namesakes:
+            self._report.notes.append(
+                f"{len(left.namesakes)} sources have names that were indexed from elsewhere too, and both are kept: "
+                f"{examples(left.namesakes)}."
+            )
+        if self._writer is not None and self._writer.rows is not None and self._report.removed:
+            mark_unflushed(self._store)
+            self._writer.rows.delete(left.replaced)
+            self._writer.rows.delete(left.gone)
+
+    def _covers(self) -> Callable[[str], bool] | None:
+        """What may be pruned."""
+        if self._unreadable:
+            self._report.notes.append("Nothing was pruned, since not all files could be read.")
+            return None
+        own: Callable[[str], bool] | None = getattr(self._loader, "covers", None)
+        if own is not None:
+            return own
+        if not self._is_rooted or not self._read:
+            self._report.notes.append(
+                "Nothing was pruned: the loader gave nothing, or does not tell by a 'root' or 'path' what it loads."
+            )
+            return None
+        return lambda _: True
+
+
+class _LoaderFailedError(Exception):
+    """The loader raised."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason

@@ -1,0 +1,80 @@
+"""What a collection remembers of its syncs, and what it needs after one."""
+
+import hashlib
+from typing import Any
+
+from langchain_core.documents import BaseDocumentTransformer
+
+from ..text_analysis import VERSION as ANALYSIS_VERSION
+from .collection_rows import CollectionRows
+from .layout import TERMS_FIELD, TEXT_FIELD, Layout
+from .milvus import MilvusStore
+from .origins import splitter_fingerprint
+from .searched_text import index_terms
+
+# Rows were written or deleted on Milvus Lite: they are in memory only, and full-text search is uneven.
+_UNFLUSHED = "unflushed"
+
+
+def mark_unflushed(store: MilvusStore) -> None:
+    """Remember, before the first write, what `finish` has to do: this run may not reach it."""
+    if store.server.lite:
+        store.collection.set_properties({_UNFLUSHED: True})
+
+
+def splitter_change(layout: Layout, root: str, splitter: BaseDocumentTransformer) -> str | None:
+    """What to tell a user whose chunks were cut by another splitter before."""
+    now, before = splitter_fingerprint(splitter), layout.properties.get(_splitter_of(root))
+    if before in (None, now):
+        return None
+    return f"The splitter changed from {before} to {now}: chunks that it cuts differently are replaced."
+
+
+def finish(
+    store: MilvusStore,
+    rows: CollectionRows,
+    *,
+    root: str,
+    splitter: BaseDocumentTransformer | None,
+    had_rows: bool,
+) -> str | None:
+    """Do what is due after a sync.
+
+    Args:
+        store: The store.
+        rows: What was written to.
+        root: Names the loader.
+        splitter: What cut the documents; None where not all of them came.
+        had_rows: Whether there were rows before.
+
+    Returns:
+        What to tell the user, if there is something.
+    """
+    layout = store.collection.refresh()
+    if layout is None:
+        return None
+    note = None
+    wanted: dict[str, Any] = {}
+    unflushed = bool(layout.properties.get(_UNFLUSHED))
+    analysis = layout.properties.get("analysis")
+    if analysis and analysis.get("version") != ANALYSIS_VERSION:
+        note = "The text analysis changed: all rows were analysed anew."
+        language = analysis["language"]
+        rows.rewrite(lambda row: {**row, TERMS_FIELD: index_terms(row[TEXT_FIELD], language, row)})
+        wanted["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
+    elif unflushed and had_rows:
+        rows.level_statistics()
+    if store.server.lite and (unflushed or note):
+        rows.flush()
+        wanted[_UNFLUSHED] = False
+    if splitter is not None:
+        wanted["splitter"] = wanted[_splitter_of(root)] = splitter_fingerprint(splitter)
+    changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
+    if changed:
+        store.collection.set_properties(changed)
+    return note
+
+
+def _splitter_of(root: str) -> str:
+    # Folders that share a collection may be cut differently.
+    return f"splitter.{hashlib.sha256(root.encode()).hexdigest()[:16]}"

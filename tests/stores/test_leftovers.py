@@ -1,0 +1,122 @@
+"""Which rows go at the end of a sync, and which never do."""
+
+from collections.abc import Callable, Collection, Mapping
+
+import numpy as np
+import pytest
+
+from milvus_rag.stores.ledger import RowPlace
+from milvus_rag.stores.leftovers import Leftovers, RowIds, examples, find_leftovers
+
+# Ids as `read_chunks` makes them: digits of a digest.
+A, B, C, D = (f"{number:x}" * 32 for number in (10, 11, 12, 13))
+
+
+def leftovers(
+    *rows: tuple[str, str | None, str | None],
+    live: Collection[str] = (),
+    read: Collection[str] = ("a.md",),
+    failed: Collection[str] = (),
+    covers: Callable[[str], bool] | None = lambda _: True,
+    adopted: Mapping[str, int] | None = None,
+) -> Leftovers:
+    ids = RowIds()
+    for row_id in live:
+        ids.add(row_id)
+    return find_leftovers(
+        [RowPlace(*row) for row in rows],
+        live=ids,
+        root="here",
+        read=read,
+        failed=failed,
+        covers=covers,
+        adopted=adopted or {},
+    )
+
+
+class TestRowIds:
+    def test_hold_what_was_added(self) -> None:
+        ids = RowIds()
+        assert A not in ids
+        ids.add(A)
+        ids.add(C)
+        assert A in ids
+        assert B not in ids
+        ids.add(B)
+        assert B in ids
+        assert D not in ids
+
+    def test_do_not_hold_ids_of_others(self) -> None:
+        ids = RowIds()
+        ids.add(A)
+        assert "6b0c2f7e-3f2f-4f57-9a2b-0b8c0a4f3b55" not in ids
+        assert "한국어" not in ids
+        assert "" not in ids
+
+    def test_hold_many(self) -> None:
+        ids = RowIds()
+        numbers = np.random.default_rng(0).integers(0, 2**63, 5000)
+        for number in numbers:
+            ids.add(f"{number:016x}{'0' * 16}")
+        assert all(f"{number:016x}" in ids for number in numbers)
+        assert sum(f"{number + 1:016x}" in ids for number in numbers) == 0
+
+
+class TestRowsOfSourcesThatWereRead:
+    def test_go_when_they_are_no_chunks_any_more(self) -> None:
+        left = leftovers((A, "a.md", "here"), (B, "a.md", "here"), live=[A])
+        assert left.replaced == [B]
+        assert not left.gone
+        assert not left.gone_sources
+
+    def test_stay_when_something_of_the_source_failed(self) -> None:
+        assert leftovers((B, "a.md", "here"), live=[A], failed=["a.md"]) == Leftovers()
+
+    def test_go_even_where_nothing_is_pruned(self) -> None:
+        assert leftovers((B, "a.md", "here"), covers=None).replaced == [B]
+
+
+class TestRowsOfSourcesThatAreGone:
+    def test_go(self) -> None:
+        left = leftovers((A, "a.md", "here"), (B, "b.md", "here"), (C, "b.md", "here"), live=[A])
+        assert left.gone == [B, C]
+        assert left.gone_sources == {"b.md"}
+        assert not left.replaced
+
+    def test_stay_where_nothing_is_pruned(self) -> None:
+        assert leftovers((B, "b.md", "here"), covers=None) == Leftovers()
+
+    def test_stay_when_the_loader_does_not_cover_them(self) -> None:
+        assert leftovers((B, "b.md", "here"), (C, "c.md", "here"), covers="b.md".__eq__).gone == [B]
+
+    def test_stay_when_they_could_not_be_read(self) -> None:
+        assert leftovers((B, "b.md", "here"), failed=["b.md"]) == Leftovers()
+
+
+class TestRowsFromElsewhere:
+    def test_stay(self) -> None:
+        assert leftovers((B, "b.md", "there"), (C, "c.md", None)) == Leftovers()
+
+    def test_stay_and_are_named_when_a_source_has_the_same_name(self) -> None:
+        left = leftovers((A, "a.md", "here"), (B, "a.md", "there"), (C, "a.md", None), live=[A])
+        assert left == Leftovers(namesakes={"a.md"})
+
+    def test_without_a_source_stay(self) -> None:
+        assert leftovers((B, None, None), (C, None, "here")) == Leftovers()
+
+    @pytest.mark.parametrize(("adopted", "moved_here"), [(0, False), (1, False), (2, True), (50, True)])
+    def test_go_when_the_folder_was_moved_here(self, adopted: int, moved_here: bool) -> None:
+        """Known by at least half of its chunks being the same."""
+        left = leftovers((B, "a.md", "there"), (C, "gone.md", "there"), adopted={"there": adopted, "elsewhere": 100})
+        assert left.replaced == ([B] if moved_here else [])
+        assert left.gone == ([C] if moved_here else [])
+        assert left.gone_sources == ({"gone.md"} if moved_here else set())
+        assert left.namesakes == (set() if moved_here else {"a.md"})
+
+    def test_that_nobody_synced_are_no_folder_that_was_moved(self) -> None:
+        assert leftovers((B, "a.md", None), adopted={"None": 100}) == Leftovers(namesakes={"a.md"})
+
+
+def test_examples_are_few() -> None:
+    assert examples({"b", "a"}) == "a, b"
+    assert examples({"d", "c", "b", "a"}) == "a, b, c, …"

@@ -1,0 +1,339 @@
+"""An index that is built anew beside the old one, and what readers, failures and kills find meanwhile."""
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from milvus_rag import MilvusStore, SyncReport, sync
+from milvus_rag.errors import AuthenticationError, CollectionNotFoundError, EmbeddingMismatchError, ModelError
+from milvus_rag.stores import rebuild as module
+from milvus_rag.stores.rebuild import rebuild
+from support.lite_server import LiteServer
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, open_pages, places
+
+OLD = {"a.md": "one\ntwo", "b.md": "three"}
+NEW = {"a.md": "one\nchanged", "c.md": "four"}
+
+
+class Index:
+    """An index by its name, wherever it is."""
+
+    def __init__(self, uri: str, name: str) -> None:
+        self.uri = uri
+        self.name = name
+        self.embedding = CountingEmbeddings()
+
+    def open(self, name: str | None = None) -> MilvusStore:
+        return open_pages(self.uri, self.embedding, name or self.name)
+
+    def sync(self, pages: dict[str, str]) -> SyncReport:
+        with self.open() as store:
+            return sync(Pages(pages), Lines(), store)
+
+    def rebuild(self, pages: Any, root: str = "pages", **options: Any) -> SyncReport:
+        (report,) = rebuild([Pages(pages, root)], Lines(), self.open, collection=self.name, **options)
+        return report
+
+    @property
+    def places(self) -> set[tuple[str, int, str]]:
+        with self.open() as store:
+            return places(store)
+
+    @property
+    def collections(self) -> list[str]:
+        """All that there are for this index, by what follows its name."""
+        with self.open("other") as store:
+            return sorted(
+                name.removeprefix(self.name) for name in store.client.list_collections() if name.startswith(self.name)
+            )
+
+    def drop(self) -> None:
+        with self.open("other") as store:
+            store.collection.sibling(self.name).drop()
+            for name in self.collections:
+                store.client.drop_collection(self.name + name)
+
+
+@pytest.fixture(params=["Lite", pytest.param("server", marks=pytest.mark.server)])
+def index(request: pytest.FixtureRequest, lite_uri: str, collection_name: str) -> Iterator[Index]:
+    found = Index(request.getfixturevalue("server_uri") if request.param == "server" else lite_uri, collection_name)
+    yield found
+    found.drop()
+
+
+@pytest.fixture(autouse=True)
+def _no_grace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only one test has readers on a server, for whom the old collection is kept a little longer."""
+    if "switches_it" not in request.node.name:
+        monkeypatch.setattr(module, "LAYOUT_SECONDS", 0)
+
+
+@pytest.fixture
+def lite(lite_uri: str) -> Index:
+    """One kind is enough for what does not depend on it."""
+    return Index(lite_uri, "pages")
+
+
+def fails_after(requests: int, error: Exception) -> Any:
+    """For `CountingEmbeddings.wrong`."""
+    left = [requests]
+
+    def wrong(_: list[str]) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise error
+
+    return wrong
+
+
+class TestTheSwitch:
+    def test_makes_the_name_an_alias_and_later_switches_it(self, index: Index) -> None:
+        """All the while a store that is open reads the old index, and then the new one."""
+        index.sync(OLD)
+        assert index.collections == [""]
+        stop, found, errors = threading.Event(), [], []
+        with index.open() as reader:
+
+            def read() -> None:
+                while not stop.is_set():
+                    try:
+                        hits = reader.similarity_search("one", k=10)
+                        documents = reader.search_by_metadata({"source": "a.md"})
+                        assert reader.count() in (3, 4)
+                    except Exception as exc:  # noqa: BLE001 - raised below
+                        errors.append(exc)
+                        return
+                    found.append(frozenset(hit.page_content for hit in hits if hit.metadata["source"] == "a.md"))
+                    assert frozenset(document.page_content for document in documents) <= {"one", "two", "changed"}
+
+            thread = threading.Thread(target=read)
+            thread.start()
+            try:
+                report = index.rebuild({**NEW, "d.md": "five"})
+                assert (report.added, report.embedded, report.notes) == (4, 4, [])
+                (first,) = index.collections
+                assert index.places == chunks_of({**NEW, "d.md": "five"})
+                index.rebuild(OLD)
+                (second,) = index.collections
+            finally:
+                stop.set()
+                thread.join(60)
+            assert errors == []
+            assert set(found) <= {frozenset({"one", "two"}), frozenset({"one", "changed"})}
+            reader.collection.refresh()
+            assert places(reader) == chunks_of(OLD)
+        assert second > first > "_2"
+        # From now on everything else goes on under the name.
+        report = index.sync({**OLD, "a.md": "two"})
+        assert (report.unchanged, report.moved, report.removed) == (1, 1, 1)
+        assert index.collections == [second]
+
+    def test_needs_no_index_to_begin_with(self, index: Index) -> None:
+        assert index.rebuild(NEW).added == 3
+        assert index.places == chunks_of(NEW)
+
+    def test_tells_readers_of_another_embedding(self, index: Index) -> None:
+        index.sync(OLD)
+        with index.open() as reader:
+            index.embedding = CountingEmbeddings(dimension=5)
+            assert index.rebuild(OLD).embedded == 3
+            assert index.places == chunks_of(OLD)
+            reader.collection.refresh()
+            with pytest.raises(EmbeddingMismatchError, match="8"):
+                reader.similarity_search("one", k=1)
+
+    def test_tells_readers_of_another_model_of_the_same_length(self, lite: Index) -> None:
+        lite.sync(OLD)
+        with lite.open() as reader:
+            lite.embedding = CountingEmbeddings(model="newer")
+            lite.rebuild(OLD)
+            reader.collection.refresh()
+            with pytest.raises(EmbeddingMismatchError, match="newer"):
+                reader.similarity_search("one", k=1)
+
+    def test_is_waited_for_while_the_name_is_gone(self, lite: Index) -> None:
+        """The first switch takes the name from a collection, and gives it to an alias a moment later."""
+        lite.sync(OLD)
+        with lite.open() as reader, lite.open() as switching:
+            client, parked = switching.client, switching.collection.parked_name
+            client.rename_collection(lite.name, parked)
+            threading.Timer(0.3, client.create_alias, (parked, lite.name)).start()
+            (document,) = reader.similarity_search("two", k=1)
+            assert document.page_content == "two"
+
+    def test_is_not_waited_for_for_ever(self, lite: Index) -> None:
+        lite.sync(OLD)
+        with lite.open() as reader:
+            reader.client.drop_collection(lite.name)
+            with pytest.raises(CollectionNotFoundError):
+                reader.similarity_search("two", k=1)
+
+
+class TestNothingIsSwitched:
+    def test_when_a_text_could_not_be_embedded(self, lite: Index) -> None:
+        lite.sync(OLD)
+        lite.embedding.wrong = lambda texts: refuse("changed", texts)
+        report = lite.rebuild(NEW)
+        assert [failure.source for failure in report.failed] == ["a.md"]
+        assert "The old index stays" in report.notes[-1]
+        assert lite.places == chunks_of(OLD)
+        # The next one completes what there is.
+        lite.embedding.wrong, lite.embedding.texts = lambda _: None, []
+        report = lite.rebuild(NEW)
+        assert (report.added, report.unchanged, report.failed) == (1, 2, [])
+        assert lite.embedding.texts == ["changed"]
+        assert lite.places == chunks_of(NEW)
+        assert len(lite.collections) == 1
+
+    def test_when_the_run_died(self, index: Index) -> None:
+        index.sync(OLD)
+        index.embedding.wrong = fails_after(2, AuthenticationError("the key expired"))
+        with pytest.raises(AuthenticationError):
+            index.rebuild(NEW, batch_size=1, max_concurrency=1)
+        assert index.places == chunks_of(OLD)
+        index.embedding.wrong, index.embedding.texts = lambda _: None, []
+        report = index.rebuild(NEW)
+        assert (report.added, report.unchanged) == (1, 2)
+        assert len(index.embedding.texts) == 1
+        assert index.places == chunks_of(NEW)
+
+    def test_when_there_is_nothing_to_index(self, lite: Index) -> None:
+        lite.sync(OLD)
+        assert "nothing to index" in lite.rebuild({}).notes[-1]
+        assert lite.places == chunks_of(OLD)
+        assert lite.collections == [""]
+
+    def test_in_a_dry_run(self, lite: Index) -> None:
+        lite.sync(OLD)
+        lite.embedding.texts = []
+        report = lite.rebuild(NEW, dry_run=True)
+        assert (report.added, report.dry_run, lite.embedding.texts) == (3, True, [])
+        assert lite.places == chunks_of(OLD)
+        assert lite.collections == [""]
+
+
+def refuse(text: str, texts: list[str]) -> None:
+    if text in texts:
+        raise ModelError("refused")
+
+
+class TestWhatDiedRebuildsLeft:
+    def leave(self, index: Index, pages: dict[str, str], root: str = "pages") -> str:
+        """Begin a rebuild that fails; what it leaves, by what follows the name."""
+        wrong = index.embedding.wrong
+        index.embedding.wrong = fails_after(1, AuthenticationError("the key expired"))
+        with pytest.raises(AuthenticationError):
+            index.rebuild(pages, root, batch_size=1, max_concurrency=1)
+        index.embedding.wrong = wrong
+        return index.collections[-1]
+
+    def mark(self, index: Index, left: str, **by: object) -> None:
+        """Say who works on it."""
+        with index.open(index.name + left) as store:
+            mark = dict(store.collection.existing().properties["rebuild"])
+            alive = {"host": socket.gethostname(), "pid": os.getpid(), "at": "2026-01-01T00:00:00+00:00", **by}
+            store.collection.set_properties({"rebuild": {**mark, "by": alive}})
+
+    def test_is_dropped_when_it_was_of_other_folders(self, lite: Index) -> None:
+        lite.sync(OLD)
+        self.leave(lite, {"x.md": "six\nseven"}, "elsewhere")
+        assert lite.rebuild(NEW).added == 3
+        assert lite.places == chunks_of(NEW)
+        assert len(lite.collections) == 1
+
+    def test_is_dropped_when_it_was_of_another_embedding(self, lite: Index) -> None:
+        lite.sync(OLD)
+        self.leave(lite, NEW)
+        lite.embedding = CountingEmbeddings(dimension=5)
+        assert lite.rebuild(NEW).embedded == 3
+        assert lite.places == chunks_of(NEW)
+        assert len(lite.collections) == 1
+
+    def test_is_dropped_when_the_index_is_newer(self, lite: Index) -> None:
+        left = self.leave(lite, OLD)
+        with lite.open() as store:
+            newer = lite.name + "_99991231_000000_000000"
+            store.collection.sibling(newer).create(dimension=8, bm25=True, sparse=False, properties={})
+            store.collection.switch_to(newer)
+        assert lite.rebuild(NEW).added == 3
+        assert left not in lite.collections
+        assert len(lite.collections) == 1
+
+    def test_leaves_other_collections_of_like_names_alone(self, lite: Index) -> None:
+        lite.sync(OLD)
+        with lite.open(f"{lite.name}_archive") as store:
+            sync(Pages(OLD), Lines(), store)
+        lite.rebuild(NEW)
+        assert "_archive" in lite.collections
+
+    def test_is_left_to_whoever_works_on_it(self, tmp_path: Path) -> None:
+        with LiteServer(tmp_path / "served.db") as server:
+            self.check_who_works_on_it(Index(server.uri, "pages"))
+
+    def check_who_works_on_it(self, index: Index) -> None:
+        left = self.leave(index, OLD)
+        for alive in ({"pid": os.getppid()}, {"host": "elsewhere", "at": "9999-01-01T00:00:00+00:00"}):
+            self.mark(index, left, **alive)
+            index.rebuild(NEW)
+            assert left in index.collections
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        for dead in ({"pid": ended.pid}, {"host": "elsewhere"}):
+            self.mark(index, left, **dead)
+            index.rebuild(NEW)
+            assert len(index.collections) == 1
+            assert index.places == chunks_of(NEW)
+            left = self.leave(index, OLD)
+
+    def test_of_another_process_is_dead_on_milvus_lite(self, lite: Index) -> None:
+        """A database is one process' alone."""
+        lite.sync(NEW)
+        self.mark(lite, self.leave(lite, OLD), pid=os.getppid())
+        assert lite.rebuild(OLD).unchanged == 1
+        assert len(lite.collections) == 1
+
+    def test_without_the_name_is_mended(self, index: Index) -> None:
+        """It died after the old collection was renamed, and before the alias was made."""
+        index.sync(OLD)
+        with index.open() as store:
+            store.client.rename_collection(index.name, store.collection.parked_name)
+        index.embedding.texts = []
+        assert index.sync(OLD).unchanged == 3
+        assert index.embedding.texts == []
+        assert index.collections == ["_00000000_000000"]
+        assert index.places == chunks_of(OLD)
+
+    def test_without_the_name_is_mended_by_a_rebuild_too(self, lite: Index) -> None:
+        lite.sync(OLD)
+        with lite.open() as store:
+            store.client.rename_collection(lite.name, store.collection.parked_name)
+        assert lite.rebuild(NEW).added == 3
+        assert len(lite.collections) == 1
+        assert lite.places == chunks_of(NEW)
+
+    def test_of_the_old_index_is_dropped(self, lite: Index) -> None:
+        """It died after the switch, and before the old collection was dropped."""
+        lite.sync(OLD)
+        lite.rebuild(NEW)
+        with lite.open() as store:
+            store.collection.sibling(store.collection.parked_name).create(
+                dimension=8, bm25=True, sparse=False, properties={}
+            )
+        lite.rebuild(OLD)
+        assert len(lite.collections) == 1
+        assert lite.places == chunks_of(OLD)
+
+
+def test_several_loaders_make_one_index(lite: Index) -> None:
+    reports = rebuild(
+        [Pages(OLD, "first"), Pages({"x.md": "one\nsix"}, "second")], Lines(), lite.open, collection=lite.name
+    )
+    assert [report.added for report in reports] == [3, 2]
+    assert lite.places == chunks_of({**OLD, "x.md": "one\nsix"})
+    assert sorted(lite.embedding.texts) == ["one", "six", "three", "two"]

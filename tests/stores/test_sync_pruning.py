@@ -1,0 +1,164 @@
+"""What a sync removes: sources that are gone from what it loads, and nothing that anybody else stored."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import Document
+
+from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync
+from milvus_rag.stores.origins import root_of, splitter_fingerprint
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
+
+FIRST = {"a.md": "one\ntwo", "b.md": "three"}
+SECOND = {"x.md": "four", "y.md": "five"}
+
+
+@pytest.fixture
+def store(lite_uri: str) -> Iterator[MilvusStore]:
+    with open_store(lite_uri, embedding=CountingEmbeddings(), full_text=False) as opened:
+        yield opened
+
+
+class TestTwoFoldersInOneCollection:
+    def test_leave_each_other_alone(self, store: MilvusStore) -> None:
+        sync(Pages(FIRST, "first"), Lines(), store)
+        sync(Pages(SECOND, "second"), Lines(), store)
+        assert places(store) == chunks_of(FIRST) | chunks_of(SECOND)
+        report = sync(Pages({"a.md": "one"}, "first"), Lines(), store)
+        assert report.pruned == ["b.md"]
+        assert places(store) == chunks_of({"a.md": "one"}) | chunks_of(SECOND)
+
+    def test_keep_both_files_of_one_name_and_say_so(self, store: MilvusStore) -> None:
+        sync(Pages({**FIRST, "README.md": "of the first"}, "first"), Lines(), store)
+        for _ in range(2):
+            report = sync(Pages({**SECOND, "README.md": "of the second"}, "second"), Lines(), store)
+            assert report.removed == 0
+            assert "README.md" in report.notes[0]
+        texts = {text for source, _, text in places(store) if source == "README.md"}
+        assert texts == {"of the first", "of the second"}
+
+    def test_are_one_folder_that_was_moved_when_half_of_it_is_the_same(self, store: MilvusStore) -> None:
+        """As where every run checks the files out into another folder."""
+        pages = {f"{i}.md": f"text {i}" for i in range(10)}
+        sync(Pages(pages, "checkout 1"), Lines(), store)
+        sync(Pages(SECOND, "second"), Lines(), store)
+        changed = {**{f"{i}.md": f"text {i}" for i in range(8)}, "8.md": "changed"}
+        report = sync(Pages(changed, "checkout 2"), Lines(), store)
+        assert (report.added, report.moved, report.embedded) == (1, 8, 1)
+        assert report.pruned == ["9.md"]
+        assert report.notes == []
+        assert places(store) == chunks_of(changed) | chunks_of(SECOND)
+
+    def test_do_not_lose_what_was_added_by_hand(self, store: MilvusStore) -> None:
+        store.add_documents([
+            Document("by hand", metadata={"source": "a.md", "chunk": 0}),
+            Document("too", metadata={"source": "z.md", "chunk": 0}),
+        ])  # fmt: skip
+        sync(Pages(FIRST), Lines(), store)
+        sync(Pages({"a.md": "other"}), Lines(), store)
+        assert places(store) == {("a.md", 0, "other"), ("a.md", 0, "by hand"), ("z.md", 0, "too")}
+
+
+class TestALoader:
+    def test_prunes_only_what_it_covers(self, store: MilvusStore) -> None:
+        sync(Pages({**FIRST, "en/c.md": "six"}), Lines(), store)
+        report = sync(Pages({"a.md": "one\ntwo"}, covers=lambda source: "/" not in source), Lines(), store)
+        assert report.pruned == ["b.md"]
+        assert ("en/c.md", 0, "six") in places(store)
+
+    def test_prunes_nothing_when_it_is_told_so(self, store: MilvusStore) -> None:
+        sync(Pages(FIRST), Lines(), store)
+        report = sync(Pages({"a.md": "two"}), Lines(), store, prune=False)
+        assert (report.pruned, report.removed) == ([], 1)
+        assert places(store) == {("a.md", 0, "two"), ("b.md", 0, "three")}
+
+    def test_of_a_glob_prunes_only_files_of_this_glob(self, store: MilvusStore, tmp_path: Path) -> None:
+        for name in ("a.md", "en/b.md", "en/c.md"):
+            (tmp_path / "docs" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "docs" / name).write_text(f"text of {name}")
+        sync(MarkdownLoader(tmp_path / "docs"), Lines(), store)
+        (tmp_path / "docs" / "a.md").unlink()
+        (tmp_path / "docs" / "en" / "b.md").unlink()
+        report = sync(MarkdownLoader(tmp_path / "docs", "en/*.md"), Lines(), store)
+        assert report.pruned == ["en/b.md"]
+        assert sync(MarkdownLoader(tmp_path / "docs"), Lines(), store).pruned == ["a.md"]
+
+    def test_of_a_part_of_the_files_prunes_only_its_part(self, store: MilvusStore, tmp_path: Path) -> None:
+        docs = tmp_path / "docs"
+        docs.mkdir()
+        pages = {f"{i}.md": f"text {i}" for i in range(12)}
+        for name, text in pages.items():
+            (docs / name).write_text(text)
+        parts = [MarkdownLoader(docs, shard=(number, 3)) for number in (1, 2, 3)]
+        for part in parts:
+            assert sync(part, Lines(), store).pruned == []
+        assert places(store) == chunks_of(pages)
+        for name in ("1.md", "2.md", "3.md", "4.md"):
+            (docs / name).unlink()
+            del pages[name]
+        pruned = [set(sync(part, Lines(), store).pruned) for part in parts]
+        assert set().union(*pruned) == {"1.md", "2.md", "3.md", "4.md"}
+        assert sum(map(len, pruned)) == 4
+        assert places(store) == chunks_of(pages)
+
+
+class _Foreign(BaseLoader):
+    """A loader of another package, which says nothing of itself but perhaps a path."""
+
+    def __init__(self, pages: dict[str, str], **attributes: object) -> None:
+        self._pages = pages
+        vars(self).update(attributes)
+
+    def lazy_load(self) -> Iterator[Document]:
+        for source, text in self._pages.items():
+            yield Document(text, metadata={"source": source})
+
+
+class TestALoaderOfAnotherPackage:
+    def test_is_told_from_others_by_its_path(self, store: MilvusStore) -> None:
+        sync(_Foreign(FIRST, path="first"), Lines(), store)
+        sync(_Foreign(SECOND, path="second"), Lines(), store)
+        report = sync(_Foreign({"a.md": "one\ntwo"}, path="first"), Lines(), store)
+        assert report.pruned == ["b.md"]
+        assert places(store) == chunks_of({"a.md": "one\ntwo"}) | chunks_of(SECOND)
+
+    def test_without_a_path_prunes_nothing(self, store: MilvusStore) -> None:
+        sync(_Foreign(FIRST), Lines(), store)
+        report = sync(_Foreign({"a.md": "one\ntwo"}), Lines(), store)
+        assert report.pruned == []
+        assert "does not tell" in report.notes[0]
+        assert places(store) == chunks_of(FIRST)
+
+    def test_that_gives_nothing_prunes_nothing(self, store: MilvusStore) -> None:
+        """More likely the disk is not there than that all files are gone."""
+        sync(_Foreign(FIRST, path="first"), Lines(), store)
+        report = sync(_Foreign({}, path="first"), Lines(), store)
+        assert "gave nothing" in report.notes[0]
+        assert places(store) == chunks_of(FIRST)
+
+    @pytest.mark.parametrize(
+        "attributes",
+        [{"path": "docs"}, {"file_path": Path("docs")}, {"web_paths": ["https://a"]}, {"urls": ("https://a",)}],
+    )
+    def test_has_a_name_made_of_where_it_loads_from(self, attributes: dict[str, object]) -> None:
+        name, is_rooted = root_of(_Foreign({}, **attributes))
+        assert name.startswith("_Foreign:")
+        assert is_rooted
+        assert root_of(_Foreign({}, **attributes)) == (name, True)
+        assert root_of(_Foreign({}, path="others"))[0] != name
+
+    def test_has_another_name_in_another_working_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        here = root_of(_Foreign({}, path="docs"))
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert root_of(_Foreign({}, path="docs")) != here
+        assert root_of(_Foreign({}, path="s3://bucket")) == root_of(_Foreign({}, path="s3://bucket"))
+
+
+def test_a_splitter_of_another_package_is_known_by_its_sizes() -> None:
+    assert splitter_fingerprint(Lines()) == "lines"
+    splitter = SimpleNamespace(_chunk_size=100, _chunk_overlap=7)
+    assert splitter_fingerprint(splitter) == "SimpleNamespace(chunk_size=100, chunk_overlap=7)"  # type: ignore[arg-type]  # has what is asked for
