@@ -1,0 +1,139 @@
+"""Chat models by name: ``chat_model("gemini")``, and several of them behind one switch."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import ConfigurableField, Runnable
+from pydantic import SecretStr
+
+from ..errors import InputError
+from ..extras import require
+from .calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
+from .endpoints import resolve_endpoint, warn_if_retired
+from .providers import Spec, parse_spec
+from .swapping import LazyChatModel, SwappableChatModel
+
+# Set in a call's config: {"configurable": {"llm": "fireworks"}}.
+SWITCH = "llm"
+_MODULES = {"gemini": ".gemini", "openai": ".openai_compatible"}
+
+
+class _ChatMaker(Protocol):
+    def __call__(self, calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> BaseChatModel: ...
+
+
+def chat_model(
+    spec: str | BaseChatModel,
+    *,
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+    backoff: float = DEFAULT_BACKOFF,
+    **options: Any,
+) -> BaseChatModel:
+    """Make a chat model from a spec.
+
+    Args:
+        spec: ``provider`` (gemini, fireworks, lepton, openai, local) or ``provider:model``; a chat model of LangChain's
+            comes back as it is, and the other arguments do not apply to it.
+        api_key: The provider's key, instead of its environment variable.
+        base_url: The server's address, instead of the provider's own or its environment variable.
+        timeout: Seconds for a request, and for the next piece of a stream.
+        max_retries: Further calls after 429, 5xx or a failed connection; ``Retry-After`` is honoured.
+        backoff: Seconds before the first retry where the provider does not say; doubles each time.
+        **options: Arguments of LangChain's class for the model: ``temperature=0``, ``max_tokens=500``, …
+
+    Returns:
+        A chat model that streams, binds tools and works in any number of event loops. Its calls raise the errors of
+        `milvus_rag.errors`; an empty or cut off answer is one of them, unless it was ``max_tokens`` that cut it off.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+        MissingKeyError: The provider needs a key.
+        MissingExtraError: The provider's package is not installed.
+        ProviderUnavailableError: The provider needs a ``base_url``.
+        InputError: An argument cannot be used.
+    """
+    if not isinstance(spec, str):
+        return spec
+    parsed = parse_spec(spec)
+    if parsed.provider.protocol == "local":
+        return _local(parsed, options)
+    endpoint = resolve_endpoint(parsed, "chat", api_key=api_key, base_url=base_url)
+    policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout)
+    row = parsed.provider
+    require(row.chat_package or "", row.extras[0], f"The provider {row.name}")
+    warn_if_retired(endpoint, stacklevel=2)
+    make = cast("_ChatMaker", import_module(_MODULES[row.protocol], __package__).make_chat)
+    return make(Calls(endpoint, policy), timeout=timeout, options=options)
+
+
+def swappable_chat_model(
+    *specs: str | BaseChatModel,
+    default: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+    backoff: float = DEFAULT_BACKOFF,
+    **options: Any,
+) -> Runnable[LanguageModelInput, AIMessage]:
+    """Put several chat models behind one switch, which each call can set.
+
+    Each model is made when it is first used, so that one provider's missing key does not stop the others. In a chain:
+    ``chain.invoke(question, {"configurable": {"llm": "fireworks"}})``.
+
+    Args:
+        *specs: What `chat_model` takes; its name for the switch is the spec itself, or an object's ``name`` or class.
+        default: The name that is used where a call does not say, by default the first.
+        timeout: See `chat_model`.
+        max_retries: See `chat_model`.
+        backoff: See `chat_model`.
+        **options: See `chat_model`; they apply to every spec.
+
+    Returns:
+        LangChain's configurable alternatives under the id ``llm``: a LangServe playground shows them as a menu.
+
+    Raises:
+        InputError: No spec, a name that is given twice, an unknown default, or a key for all providers at once.
+        UnknownProviderError: There is no such provider.
+    """
+    if refused := options.keys() & {"api_key", "base_url"}:
+        raise InputError(
+            f"{' and '.join(sorted(refused))} would go to every provider. Set the providers' environment variables, "
+            f"or pass objects: swappable_chat_model(chat_model('gemini', api_key=...), ...)."
+        )
+    shared: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "backoff": backoff, **options}
+    models: dict[str, LazyChatModel] = {}
+    for spec in specs:
+        name = parse_spec(spec).name if isinstance(spec, str) else spec.get_name()
+        if name in models:
+            raise InputError(f"The chat model {name!r} is given twice.")
+        make: Callable[[], BaseChatModel] = partial(chat_model, spec, **shared)
+        models[name] = LazyChatModel(name=name, make=make)
+    if not models:
+        raise InputError("swappable_chat_model needs at least one spec, such as 'gemini'.")
+    chosen = next(iter(models)) if default is None else default
+    if chosen not in models:
+        raise InputError(f"The default chat model {chosen!r} is none of {', '.join(models)}.")
+    return SwappableChatModel(
+        which=ConfigurableField(id=SWITCH, name="Chat model", description="The chat model that answers."),
+        default=models.pop(chosen),
+        default_key=chosen,
+        alternatives=dict(models),
+        prefix_keys=False,
+    )
+
+
+def _local(spec: Spec, options: Mapping[str, Any]) -> BaseChatModel:
+    if spec.model not in (None, spec.provider.chat_model):
+        raise InputError(
+            f"There is no local chat model {spec.model!r}: 'local' quotes the passages, without a language model. For "
+            f"a model on a server of yours, use 'openai:{spec.model}' with base_url=."
+        )
+    from .extractive import ExtractiveChatModel
+
+    return ExtractiveChatModel(**options)

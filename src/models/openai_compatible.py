@@ -1,0 +1,140 @@
+"""Clients for servers that speak OpenAI's protocol, through langchain-openai. Needs the extra ``openai``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI, OpenAIEmbeddings
+from pydantic import SecretStr
+
+from .calls import Calls
+from .chat_calls import CheckedChatModel
+from .connections import Connections
+from .endpoints import Endpoint
+from .failures import malformed
+from .providers import host_of
+
+# The client insists on a key; servers in one's own house ignore it.
+_NO_KEY = SecretStr("none")
+# OpenAI itself has given up "max_tokens"; many other servers know nothing else.
+_OPENAI_HOST = "api.openai.com"
+_OPENAI_LIMIT = "max_completion_tokens"
+
+
+class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
+    """A chat model behind OpenAI's protocol, with our errors and retries."""
+
+    def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        if _OPENAI_LIMIT in payload and host_of(self.calls.endpoint.base_url) != _OPENAI_HOST:
+            payload["max_tokens"] = payload.pop(_OPENAI_LIMIT)
+        return payload
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        try:
+            return super()._create_chat_result(response, generation_info)
+        except (ValueError, TypeError, LookupError, AttributeError) as exc:
+            raise malformed(self.calls.endpoint, exc) from exc
+
+    def _convert_chunk_to_generation_chunk(
+        self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
+    ) -> ChatGenerationChunk | None:
+        try:
+            return super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+        except (ValueError, TypeError, LookupError, AttributeError) as exc:
+            raise malformed(self.calls.endpoint, exc) from exc
+
+    def _has_token_limit(self, kwargs: Mapping[str, Any]) -> bool:
+        return self.max_tokens is not None or bool(kwargs.keys() & {"max_tokens", _OPENAI_LIMIT})
+
+
+def make_chat(calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> OpenAICompatibleChat:
+    """Make a chat model.
+
+    Args:
+        calls: Endpoint, errors and retries.
+        timeout: Seconds for a request, and for the next piece of a stream.
+        options: Further arguments of ``ChatOpenAI``.
+    """
+    endpoint, connections = calls.endpoint, Connections()
+    arguments: dict[str, Any] = {
+        "model": endpoint.model,
+        "base_url": endpoint.base_url,
+        "api_key": endpoint.key or _NO_KEY,
+        "timeout": timeout,
+        "stream_chunk_timeout": timeout,
+        "max_retries": 0,
+        # A name like gpt-5-pro would switch to an API that only OpenAI has.
+        "use_responses_api": False,
+        "stream_usage": True,
+        "http_client": connections.sync_client,
+        "http_async_client": connections.async_client,
+        # Else it warns that it would ignore HTTPS_PROXY, which our clients do not.
+        "http_socket_options": (),
+    }
+    return OpenAICompatibleChat(calls=calls, connections=connections, **{**arguments, **options})
+
+
+class OpenAICompatibleEmbeddings:
+    """Embedding requests behind OpenAI's protocol.
+
+    Args:
+        endpoint: What is called.
+        timeout: Seconds for a request.
+        dimension: Asked for in each request, ``None`` for the model's own.
+        options: Further arguments of ``OpenAIEmbeddings``.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, timeout: float, dimension: int | None, options: Mapping[str, Any]
+    ) -> None:
+        self._connections = Connections()
+        arguments: dict[str, Any] = {
+            "model": endpoint.model,
+            "base_url": endpoint.base_url,
+            "api_key": endpoint.key or _NO_KEY,
+            "timeout": timeout,
+            "max_retries": 0,
+            "dimensions": dimension,
+            # The default sends token ids, which only OpenAI takes, and downloads a tokenizer.
+            "check_embedding_ctx_length": False,
+            "http_client": self._connections.sync_client,
+            "http_async_client": self._connections.async_client,
+        }
+        self._client = OpenAIEmbeddings(**{**arguments, **options})
+        self._client.client = _InOrder(self._client.client)
+        self._client.async_client = _InOrderAsync(self._client.async_client)
+
+    def embed(self, texts: list[str], *, is_query: bool) -> list[list[float]]:
+        """Embed texts in one request."""
+        return self._client.embed_documents(texts, chunk_size=len(texts))
+
+    async def aembed(self, texts: list[str], *, is_query: bool) -> list[list[float]]:
+        """Embed texts in one request."""
+        return await self._client.aembed_documents(texts, chunk_size=len(texts))
+
+
+class _InOrder:
+    """OpenAI's embeddings resource, whose answers come in the order of their ``index``: LangChain does not look."""
+
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+
+    def create(self, **arguments: Any) -> Any:
+        return _in_order(self._resource.create(**arguments))
+
+
+class _InOrderAsync:
+    def __init__(self, resource: Any) -> None:
+        self._resource = resource
+
+    async def create(self, **arguments: Any) -> Any:
+        return _in_order(await self._resource.create(**arguments))
+
+
+def _in_order(response: Any) -> Any:
+    indexes = [entry.index for entry in response.data]
+    # Some servers number every vector 0.
+    if sorted(indexes) == list(range(len(indexes))):
+        response.data.sort(key=lambda entry: entry.index)
+    return response

@@ -1,0 +1,149 @@
+"""What a prompt asks, and the passages it gives to answer from."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import BaseMessage, HumanMessage
+
+# A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none.
+_TAGGED = re.compile(
+    r"^[ \t]*<context>[ \t]*\n(?P<context>.*)^[ \t]*</context>\s*^[ \t]*<question>[ \t]*\n"
+    r"(?P<question>.*?)^[ \t]*</question>",
+    re.DOTALL | re.MULTILINE,
+)
+_INLINE = {
+    name: re.compile(rf"<{name}>(?!\s+tags\b)((?:(?!<{name}>).)*)</{name}>", re.DOTALL)
+    for name in ("context", "question")
+}
+_LABEL = re.compile(r"^[ \t]*(question|context|answer|helpful answer)[ \t]*:[ \t]*", re.IGNORECASE | re.MULTILINE)
+# Blanks are read in one way only: with two ways, one bracket and a page of blanks take a minute.
+_ESCAPED_TAG = re.compile(
+    r"(?:<|&lt;)\\?(\s*(?:/\s*)?(?:context|question)(?:[^\w.:<>&-][^<>&]*)?)(?:>|&gt;)", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document, and where it comes from as far as that is known."""
+
+    text: str
+    source: str | None = None
+    headings: tuple[str, ...] = ()
+    start_line: int | None = None
+    end_line: int | None = None
+
+    @property
+    def citation(self) -> str:
+        """File, lines and innermost heading, e.g. ``faq/a.md, lines 3-9: Storage``; empty when nothing is known."""
+        place = self.source or ""
+        if self.source and self.start_line is not None:
+            end = self.end_line if self.end_line is not None else self.start_line
+            place += f", line {end}" if end == self.start_line else f", lines {self.start_line}-{end}"
+        heading = self.headings[-1] if self.headings else ""
+        return ": ".join(part for part in (place, heading) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiry:
+    """A question and the passages that came with it, the most relevant first."""
+
+    question: str
+    passages: tuple[Passage, ...]
+
+
+def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
+    """Find the question and its passages in a prompt.
+
+    The tutorials' ``<context>`` and ``<question>`` blocks are understood, the last ones when there are several, and
+    so are prompts that mark them with ``Context:`` and ``Question:``. Without either, the last human message's last
+    paragraph is the question and all other text is what it is asked about.
+
+    The message may carry the passages themselves, as ``additional_kwargs={"documents": [...]}``: mappings with the
+    ``text``, and as far as they are known ``source``, ``title``, ``headings``, ``start_line`` and ``end_line``. They
+    are used in place of the context's text.
+
+    Args:
+        messages: A prompt.
+
+    Returns:
+        The enquiry; its question is empty when the prompt has no human message with text.
+    """
+    last = next((i for i in range(len(messages) - 1, -1, -1) if isinstance(messages[i], HumanMessage)), None)
+    if last is None:
+        return Enquiry("", ())
+    asked = messages[last]
+    earlier = "\n\n".join(text for message in messages[:last] if (text := _text_of(message).strip()))
+    question, context = _split_prompt(_text_of(asked), earlier)
+    documents = asked.additional_kwargs.get("documents")
+    passages = _passages_of(documents) if isinstance(documents, Sequence) else ()
+    if not passages and context.strip():
+        passages = (Passage(_unescape(context)),)
+    return Enquiry(_unescape(question).strip(), passages)
+
+
+def _text_of(message: BaseMessage) -> str:
+    return str(message.text)
+
+
+def _split_prompt(prompt: str, earlier: str) -> tuple[str, str]:
+    """The question and the context of one human message."""
+    if blocks := list(_TAGGED.finditer(prompt)):
+        return blocks[-1]["question"], blocks[-1]["context"]
+    found = {name: list(pattern.finditer(prompt)) for name, pattern in _INLINE.items()}
+    if found["context"] or found["question"]:
+        rest = prompt
+        for match in (*found["context"], *found["question"]):
+            rest = rest.replace(match[0], "\n\n")
+        question = found["question"][-1][1] if found["question"] else _split_untagged(rest, "")[0]
+        return question, found["context"][-1][1] if found["context"] else f"{earlier}\n\n{rest}"
+    return _split_untagged(prompt, earlier)
+
+
+def _split_untagged(prompt: str, earlier: str) -> tuple[str, str]:
+    """``Context: ... Question: ...`` in either order, ``Answer:`` at the end; else the question is what comes last."""
+    labels = list(_LABEL.finditer(prompt))
+    if labels and "answer" in labels[-1][1].lower() and not prompt[labels[-1].end() :].strip():
+        prompt = prompt[: labels.pop().start()]
+    names = [label[1].lower() for label in labels]
+    if "question" not in names:
+        paragraphs = [part for part in re.split(r"\n[ \t]*\n", prompt.strip()) if part.strip()]
+        return paragraphs[-1] if paragraphs else "", "\n\n".join([earlier, *paragraphs[:-1]]).strip()
+    if names[0] == "question" and "context" in names:
+        given = labels[names.index("context")]
+        return prompt[labels[0].end() : given.start()], prompt[given.end() :]
+    # A passage may hold such labels too: the prompt's own ones are the first and the last.
+    asked = labels[len(names) - 1 - names[::-1].index("question")]
+    begin = labels[names.index("context")].end() if "context" in names else 0
+    context = prompt[begin : asked.start()]
+    return prompt[asked.end() :], context if context.strip() else earlier
+
+
+def _unescape(text: str) -> str:
+    """The text as it was before a chain kept it from closing its block."""
+    return _ESCAPED_TAG.sub(r"<\1>", text)
+
+
+def _passages_of(documents: Sequence[Any]) -> tuple[Passage, ...]:
+    return tuple(
+        Passage(
+            text=str(document["text"]),
+            source=str(document["source"]) if document.get("source") else None,
+            headings=_headings_of(document.get("title"), document.get("headings")),
+            start_line=_line_of(document.get("start_line")),
+            end_line=_line_of(document.get("end_line")),
+        )
+        for document in documents
+        if isinstance(document, Mapping) and document.get("text")
+    )
+
+
+def _headings_of(title: object, value: object) -> tuple[str, ...]:
+    given = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else []
+    headings = tuple(str(heading) for heading in given if heading)
+    return headings if not title or title in headings else (str(title), *headings)
+
+
+def _line_of(value: object) -> int | None:
+    return value if isinstance(value, int) else None
