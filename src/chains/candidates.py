@@ -1,0 +1,98 @@
+"""What the searches found, on its way to one list: the floor, the fusion, the scores in the metadata."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from langchain_core.documents import Document
+
+from .fusion import add_section_evidence, reciprocal_rank_fusion, weighted_fusion
+
+Fusion = Literal["weighted", "rrf"]
+Hits = Sequence[tuple[Document, float]]
+
+# Where a store puts a hit's vector when it is asked for vectors.
+VECTOR_KEY = "$vector"
+
+
+def above(hits: Hits, vector: Sequence[float], floor: float) -> Hits:
+    """The hits whose vectors have at least this cosine with the question's; the vectors are gone then."""
+    if not hits:
+        return hits
+    vectors = np.asarray([document.metadata[VECTOR_KEY] for document, _ in hits], dtype=np.float64)
+    question = np.asarray(vector, dtype=np.float64)
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(question)
+    cosines = np.divide(vectors @ question, lengths, out=np.zeros(len(hits)), where=lengths > 0)
+    return [
+        (_with(document, {key: value for key, value in document.metadata.items() if key != VECTOR_KEY}), score)
+        for (document, score), cosine in zip(hits, cosines, strict=True)
+        if cosine >= floor
+    ]
+
+
+def fuse(
+    legs: Mapping[str, Hits], *, limit: int, fusion: Fusion, weights: tuple[float, float], rrf_k: int
+) -> list[Document]:
+    """Make one list of what one or two searches found.
+
+    Args:
+        legs: By the name of the search, its hits, best first.
+        limit: So many hits each search was asked for.
+        fusion: How two searches are fused.
+        weights: Of the searches.
+        rrf_k: The constant of fusion by rank.
+
+    Returns:
+        Documents, best first, with ``score`` in the metadata, and with each leg's score and rank where there are two.
+    """
+    documents = {_key(document): document for hits in legs.values() for document, _ in hits}
+    scores = {leg: {_key(document): score for document, score in hits} for leg, hits in legs.items()}
+    if len(legs) == 1:
+        (fused,) = scores.values()
+        return [_scored(documents[key], {"score": score}) for key, score in fused.items()]
+    if fusion == "rrf":
+        fused = reciprocal_rank_fusion([list(leg) for leg in scores.values()], k=rrf_k, weights=weights)
+    else:
+        fused = weighted_fusion(list(scores.values()), weights, limit=limit)
+        fused = add_section_evidence(fused, {key: _section(document) for key, document in documents.items()})
+    ranks = {leg: {key: rank for rank, key in enumerate(found, start=1)} for leg, found in scores.items()}
+    return [
+        _scored(
+            documents[key],
+            {
+                **{f"{leg}_score": scores[leg][key] for leg in legs if key in scores[leg]},
+                **{f"{leg}_rank": ranks[leg][key] for leg in legs if key in ranks[leg]},
+                "score": score,
+            },
+        )
+        for key, score in fused.items()
+    ]
+
+
+def with_rerank_score(document: Document) -> Document:
+    """Let a reranker's score take the place of the search's, which stays as ``retrieval_score``."""
+    metadata = document.metadata
+    reranked = metadata.get("rerank_score", metadata.get("relevance_score"))
+    if reranked is None or "rerank_error" in metadata:
+        return document
+    return _scored(document, {"score": reranked, "retrieval_score": metadata.get("score")})
+
+
+def _key(document: Document) -> str:
+    return document.id or document.page_content
+
+
+def _section(document: Document) -> tuple[str, ...] | None:
+    """What stands below the same heading of the same page."""
+    source, headings = document.metadata.get("source"), document.metadata.get("headings")
+    if not isinstance(source, str):
+        return None
+    return (source, *map(str, headings[:-1])) if isinstance(headings, list) else (source,)
+
+
+def _scored(document: Document, scores: Mapping[str, Any]) -> Document:
+    return _with(document, {**document.metadata, **scores})
+
+
+def _with(document: Document, metadata: dict[str, Any]) -> Document:
+    return Document(page_content=document.page_content, metadata=metadata, id=document.id)

@@ -1,0 +1,298 @@
+"""The retriever: dense, full-text or hybrid search; a floor; a reranker; neighbours."""
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.embeddings import Embeddings
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config, run_in_executor
+from langchain_core.runnables.utils import ConfigurableFieldSpec
+from pydantic import ConfigDict, ValidationError
+
+from ..errors import InputError
+from .candidates import Fusion, Hits, above, fuse, with_rerank_score
+from .fusion import RRF_K
+from .neighbours import with_neighbours
+
+Mode = Literal["dense", "full_text", "hybrid"]
+Filter = Mapping[str, Any] | str | None
+
+_LEGS: Mapping[Mode, tuple[str, ...]] = {
+    "dense": ("dense",),
+    "full_text": ("full_text",),
+    "hybrid": ("dense", "full_text"),
+}
+# Hits of each leg before fusion: they cost little, and what one leg ranks low can be lifted by the other.
+_FETCH_K = 50
+# Passages that a reranker sees: what it reads is what it costs.
+_RERANK_K = 20
+_PER_CALL = {"filter": "Metadata filter, a dict or a Milvus expression.", "k": "Number of passages."}
+
+
+class SearchableStore(Protocol):
+    """What the retriever asks of a store; `MilvusStore` has it."""
+
+    embedding: Embeddings | None
+
+    @property
+    def has_dense(self) -> bool:
+        """Whether there is dense search."""
+
+    @property
+    def has_full_text(self) -> bool:
+        """Whether there is full-text search."""
+
+    def search_dense(
+        self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False
+    ) -> list[tuple[Document, float]]:
+        """The `k` nearest rows with their scores."""
+
+    def search_full_text(
+        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False
+    ) -> list[tuple[Document, float]]:
+        """The `k` rows that match the words best with their scores."""
+
+    def search_by_metadata(self, expr: Any, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
+        """Documents that a metadata filter matches."""
+
+    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
+        """A filter, and an expression besides, as one expression."""
+
+
+class MilvusRetriever(BaseRetriever):
+    """Passages for a question. It is made by `milvus_retriever`, which documents the fields.
+
+    A call may bring a filter and a k of its own: ``retriever.invoke(question, k=5)``, or
+    ``config={"configurable": {"filter": {"source": "faq/a.md"}}}`` through a whole chain.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    store: Any
+    mode: Mode | None = None
+    k: int = 3
+    fetch_k: int | None = None
+    min_score: float | None = None
+    filter: Any = None
+    reranker: BaseDocumentCompressor | None = None
+    expand: int = 0
+    fusion: Fusion = "weighted"
+    weights: tuple[float, float] = (0.5, 0.5)
+    rrf_k: int = RRF_K
+
+    def check(self) -> None:
+        """Find out whether the numbers make sense and the store has what the mode needs.
+
+        Raises:
+            InputError: They do not, or it has not.
+        """
+        for name, value, least in (
+            ("k", self.k, 1), ("fetch_k", self.fetch_k, 1), ("expand", self.expand, 0), ("rrf_k", self.rrf_k, 1),
+        ):  # fmt: skip
+            if value is not None and value < least:
+                raise InputError(f"{name} is at least {least}, not {value}.")
+        if self.min_score is not None and not -1 <= self.min_score <= 1:
+            raise InputError(f"min_score is a cosine, from -1 to 1, not {self.min_score}.")
+        if min(self.weights) < 0 or not 0 < sum(self.weights) < math.inf:
+            raise InputError(f"The weights of the two searches are numbers from 0, not both 0, not {self.weights}.")
+        self._legs()
+
+    def _legs(self) -> tuple[str, ...]:
+        """The searches to make; what the store has, when no mode is chosen."""
+        dense, full_text = self.store.has_dense, self.store.has_full_text
+        if self.mode is None:
+            legs: tuple[str, ...] = (*(("dense",) if dense else ()), *(("full_text",) if full_text else ()))
+            if not legs:
+                raise InputError(
+                    "The store has neither an embedding nor full-text search, so there is nothing to search by. "
+                    "Open it with an embedding, or with full_text=True."
+                )
+        else:
+            legs = _LEGS[self.mode]
+        if "dense" in legs and not dense:
+            raise InputError(
+                f"mode={self.mode!r} needs an embedding, and the store was opened without one. "
+                f"Open it with an embedding, or search with mode='full_text'."
+            )
+        if "full_text" in legs and not full_text:
+            raise InputError(
+                f"mode={self.mode!r} needs full-text search, which this collection or server has not. "
+                f"Search with mode='dense', or index into a new collection on Milvus Lite or Milvus 2.5 and newer."
+            )
+        if self.min_score is not None and "dense" not in legs:
+            raise InputError("min_score is a floor on the cosine of vectors; full-text search has none to compare.")
+        return legs
+
+    # --- what a call may bring
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """The keys of ``config["configurable"]`` that are read."""
+        return [
+            ConfigurableFieldSpec(id="filter", annotation=dict[str, Any] | str | None, description=_PER_CALL["filter"]),
+            ConfigurableFieldSpec(id="k", annotation=int | None, description=_PER_CALL["k"]),
+        ]
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The passages for a question, best first."""
+        return super().invoke(input, config, **{**_configured(config), **kwargs})
+
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The passages for a question, best first."""
+        return await super().ainvoke(input, config, **{**_configured(config), **kwargs})
+
+    # --- the search, sync and async: the same steps, but for the awaits
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None, filter: Filter = None
+    ) -> list[Document]:
+        search = _Search(self, self._legs(), query, k, filter)
+        vector = self.store.embedding.embed_query(query) if "dense" in search.legs else None
+        documents = search.fused({leg: search.hits(leg, vector) for leg in search.legs}, vector)
+        if self.reranker is not None and documents:
+            documents = list(self.reranker.compress_documents(documents, query, callbacks=run_manager.get_child()))
+        return search.finished(documents)
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        k: int | None = None,
+        filter: Filter = None,
+    ) -> list[Document]:
+        search = _Search(self, await run_in_executor(None, self._legs), query, k, filter)
+        vector = await self.store.embedding.aembed_query(query) if "dense" in search.legs else None
+        found = await asyncio.gather(*(run_in_executor(None, search.hits, leg, vector) for leg in search.legs))
+        documents = search.fused(dict(zip(search.legs, found, strict=True)), vector)
+        if self.reranker is not None and documents:
+            callbacks = run_manager.get_child()
+            documents = list(await self.reranker.acompress_documents(documents, query, callbacks=callbacks))
+        return await run_in_executor(None, search.finished, documents) if self.expand else search.finished(documents)
+
+
+class _Search:
+    """One question: the steps between the awaits."""
+
+    def __init__(
+        self, retriever: MilvusRetriever, legs: tuple[str, ...], question: str, k: int | None, filter: Filter
+    ) -> None:
+        if not isinstance(question, str):
+            raise InputError(f"The retriever takes a question as text, not {type(question).__name__}.")
+        if not question.strip():
+            raise InputError("The question is empty.")
+        self.k = retriever.k if k is None else k
+        if not isinstance(self.k, int) or self.k < 1:
+            raise InputError(f"k is the number of passages, at least 1, not {self.k!r}.")
+        self.legs = legs
+        self._retriever = retriever
+        self._question = question
+        self._filter = retriever.filter if filter is None else filter
+        needs_candidates = len(legs) > 1 or retriever.reranker is not None
+        self._limit = max(self.k, retriever.fetch_k or (_FETCH_K if needs_candidates else self.k))
+
+    def hits(self, leg: str, vector: Sequence[float] | None) -> Hits:
+        """What one search finds."""
+        store, vectors = self._retriever.store, self._retriever.min_score is not None
+        if leg == "dense" and vector is not None:
+            found: Hits = store.search_dense(vector, self._limit, self._filter, vectors=vectors)
+        else:
+            found = store.search_full_text(self._question, self._limit, self._filter, vectors=vectors)
+        return found
+
+    def fused(self, found: Mapping[str, Hits], vector: Sequence[float] | None) -> list[Document]:
+        """One list, as long as the next step wants it."""
+        retriever = self._retriever
+        if retriever.min_score is not None and vector is not None:
+            found = {leg: above(hits, vector, retriever.min_score) for leg, hits in found.items()}
+        documents = fuse(
+            found, limit=self._limit, fusion=retriever.fusion, weights=retriever.weights, rrf_k=retriever.rrf_k
+        )
+        return documents[: self.k if retriever.reranker is None else max(self.k, retriever.fetch_k or _RERANK_K)]
+
+    def finished(self, documents: Sequence[Document]) -> list[Document]:
+        """The passages."""
+        best = list(documents[: self.k])
+        if self._retriever.reranker is not None:
+            best = [with_rerank_score(document) for document in best]
+        return with_neighbours(self._retriever.store, best, self._retriever.expand, self._filter)
+
+
+def milvus_retriever(
+    store: SearchableStore,
+    mode: Mode | None = None,
+    k: int = 3,
+    *,
+    fetch_k: int | None = None,
+    min_score: float | None = None,
+    filter: Filter = None,
+    reranker: BaseDocumentCompressor | None = None,
+    expand: int = 0,
+    fusion: Fusion = "weighted",
+    weights: tuple[float, float] = (0.5, 0.5),
+    rrf_k: int = RRF_K,
+) -> MilvusRetriever:
+    """Make a retriever over a store.
+
+    Every document that it returns carries ``score`` in its metadata, better when higher: the inner product of a dense
+    search, BM25's of a full-text search, the fused score of a hybrid search (0 to 1, or RRF's), or the reranker's. A
+    hybrid search adds each leg's own: ``dense_score``, ``dense_rank``, ``full_text_score``, ``full_text_rank`` (ranks
+    from 1), where the leg found it.
+
+    Args:
+        store: What to search, e.g. of `open_store`.
+        mode: ``"dense"``, ``"full_text"``, ``"hybrid"``; None for all that the store has.
+        k: Passages to return.
+        fetch_k: Hits of each leg before fusion, and passages that a reranker reads; by default 50 and 20.
+        min_score: Floor on the cosine between question and passage, whichever search found it; what is below takes no
+            part in the fusion. When nothing is above it, nothing is returned, and the chain says that the documents do
+            not answer.
+        filter: Metadata filter of every call; a call may bring its own instead.
+        reranker: Reorders the fused hits before the best `k` are taken; see `reranker`.
+        expand: Chunks to add before and after each passage, from the same source.
+        fusion: How a hybrid search makes one list of two: ``"weighted"`` adds the scores, scaled to 0..1, and lets a
+            hit gain from the best other one of its section; ``"rrf"`` is reciprocal rank fusion.
+        weights: Of the dense and the full-text leg.
+        rrf_k: The constant of reciprocal rank fusion.
+
+    Raises:
+        InputError: The store has no such search, or an argument is out of its range.
+    """
+    if mode not in (*_LEGS, None):
+        raise InputError(f"There is no mode {mode!r}. Use one of: {', '.join(_LEGS)}.")
+    if not hasattr(store, "search_full_text"):
+        raise InputError(
+            f"milvus_retriever searches a MilvusStore, as open_store gives it, not {type(store).__name__}. "
+            f"Other vector stores have as_retriever()."
+        )
+    try:
+        retriever = MilvusRetriever(
+            store=store,
+            mode=mode,
+            k=k,
+            fetch_k=fetch_k,
+            min_score=min_score,
+            filter=filter,
+            reranker=reranker,
+            expand=expand,
+            fusion=fusion,
+            weights=weights,
+            rrf_k=rrf_k,
+        )
+    except ValidationError as exc:
+        wrong = exc.errors()[0]
+        raise InputError(f"{wrong['loc'][0]}: {wrong['msg']}, not {wrong['input']!r}.") from exc
+    # Here and not in a validator: pydantic would wrap the error.
+    retriever.check()
+    return retriever
+
+
+def _configured(config: RunnableConfig | None) -> dict[str, Any]:
+    # With what the chain or tool around this was called with: a filter that got lost would show too much.
+    given = ensure_config(config).get("configurable") or {}
+    return {key: given[key] for key in _PER_CALL if given.get(key) is not None}
