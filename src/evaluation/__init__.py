@@ -1,0 +1,1 @@
+"""How good retrieval is on questions whose passages are known."""

@@ -1,0 +1,88 @@
+"""`milvus-rag eval`, as a user runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from milvus_rag.cli import app
+from milvus_rag.errors import MilvusRagError
+from milvus_rag.evaluation.measures import MEASURES
+from support.jina_server import JinaServer
+
+QUESTIONS = [
+    {"question": "Where are vectors stored?", "file": "storage.md", "text": "in object storage"},
+    {"question": "Which port does the server listen on?", "file": "network.md", "text": "port 19530"},
+]
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "storage.md").write_text("# Storage\n\nVectors are stored in object storage.\n\n# Logs\n\nLogs rotate.\n")
+    (folder / "network.md").write_text("# Network\n\nThe server listens on port 19530.\n")
+    return folder
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.jsonl"
+    path.write_text("".join(f"{json.dumps(question)}\n" for question in QUESTIONS))
+    return path
+
+
+def _run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["eval", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_splitters_are_compared_on_files_and_leave_nothing_behind(docs: Path, questions: Path, tmp_path: Path) -> None:
+    answer = json.loads(_run(questions, "--docs", docs, "--splitter", "markdown", "--splitter", "marker", "--json"))
+    assert answer["questions"] == 2
+    assert [result["configuration"] for result in answer["results"]] == ["markdown, all", "marker, all"]
+    for result in answer["results"]:
+        assert result["ranks"] == [1, 1]
+        assert result["measures"] == dict.fromkeys(MEASURES, 1.0)
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_an_index_is_measured_as_it_is(docs: Path, questions: Path) -> None:
+    CliRunner().invoke(app, ["index", str(docs)], catch_exceptions=False)
+    table = _run(questions, "--mode", "full_text")
+    assert "full_text" in table
+    assert "1.000" in table
+
+
+def test_rerankers_are_compared(docs: Path, questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with JinaServer() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        answer = json.loads(_run(questions, "--docs", docs, "--rerank", "none", "--rerank", "jina", "--json"))
+        assert server.violations == []
+        assert len(server.requests) == len(QUESTIONS)
+    assert [result["configuration"] for result in answer["results"]] == ["markdown, all", "markdown, all, jina"]
+
+
+def test_a_chart_is_a_png(docs: Path, questions: Path, tmp_path: Path) -> None:
+    chart = tmp_path / "chart.png"
+    _run(questions, "--docs", docs, "--plot", chart)
+    assert chart.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["--splitter", "marker"], "--docs"),
+        (["--docs", "docs", "--splitter", "nosuch"], "--splitter"),
+        (["--docs", "docs", "--mode", "dense"], "needs an embedding"),
+        (["--docs", "docs", "--plot", "chart.jpg"], r"\.png"),
+        (["--docs", "nosuch", "--plot", "charts/of/chart.png"], "no folder charts/of"),
+        ([], "There is no collection"),
+    ],
+)
+def test_what_cannot_be_measured_is_said(docs: Path, questions: Path, arguments: list[str], wrong: str) -> None:
+    with pytest.raises(MilvusRagError, match=wrong):
+        _run(questions, *arguments)
