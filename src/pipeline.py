@@ -1,0 +1,259 @@
+"""The parts, put together as the settings say: for the command line, the server, and nobody else.
+
+Somebody who composes the parts in Python needs none of this: each takes what it needs as arguments.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import CollectionNotFoundError, InputError
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.runnables import Runnable
+    from langchain_text_splitters import TextSplitter
+
+    from .chains.retrieval import MilvusRetriever
+    from .loaders.markdown import MarkdownLoader
+    from .stores.milvus import MilvusStore
+    from .stores.sync_report import SyncReport
+
+logger = logging.getLogger(__name__)
+
+# With a collection: the words by which its embedding was asked for, so that nobody has to repeat them.
+_SPEC_PROPERTY = "embedding_spec"
+
+
+def build_loader(settings: Settings, path: str, **options: Any) -> "MarkdownLoader":
+    """A loader for a file, folder, archive or URL."""
+    from .loaders.markdown import MarkdownLoader
+
+    return MarkdownLoader(path, settings.glob, **options)
+
+
+def build_splitter(settings: Settings) -> "TextSplitter":
+    """The splitter by its name."""
+    from .loaders.splitters import MarkdownSplitter, MarkerSplitter
+
+    return MarkerSplitter() if settings.splitter == "marker" else MarkdownSplitter(chunk_size=settings.chunk_size)
+
+
+def build_embedding(settings: Settings) -> "Embeddings | None":
+    """The embedding model: the settings', or else the one that the collection was built with.
+
+    None for full-text search only.
+    """
+    spec = settings.embeddings or _remembered_embedding(settings)
+    if spec in (None, "none"):
+        return None
+    from .models.embeddings import embedding_model
+
+    return embedding_model(str(spec), timeout=settings.model_timeout)
+
+
+def _remembered_embedding(settings: Settings) -> str | None:
+    """Spec of the embedding that a collection was built with, if it can be made here."""
+    from pathlib import Path
+
+    from .models.providers import PROVIDERS
+
+    with _open(settings, None, full_text=False) as store:
+        properties = store.layout.properties if store.layout else {}
+    built = properties.get("embedding")
+    if not built:
+        return None
+    spec = properties.get(_SPEC_PROPERTY)
+    if spec is None and built["provider"] in PROVIDERS and built["provider"] != "local":
+        spec = f"{built['provider']}:{built['model']}"
+    _, _, model = (spec or "").partition(":")
+    if spec is not None and (not Path(model).is_absolute() or Path(model).is_dir()):
+        return str(spec)
+    logger.warning(
+        "The collection %r has vectors of %s, which cannot be made here from what it remembers. Searching by full "
+        "text only; give the embedding (--embeddings) to search by meaning too.",
+        settings.collection,
+        ":".join(str(built[fact]) for fact in ("provider", "model") if fact in built),
+    )
+    return None
+
+
+def _remember_embedding(settings: Settings, store: "MilvusStore") -> None:
+    spec = settings.embeddings
+    if spec and store.layout and store.layout.vector_field and store.layout.properties.get(_SPEC_PROPERTY) != spec:
+        store.collection.set_properties({_SPEC_PROPERTY: spec})
+
+
+def build_chat_model(settings: Settings) -> "BaseChatModel":
+    """The chat model."""
+    from .models.chat import chat_model
+
+    return chat_model(settings.chat_spec, timeout=settings.model_timeout)
+
+
+def build_store(settings: Settings, *, must_exist: bool = False, collection: str | None = None) -> "MilvusStore":
+    """The store, opened.
+
+    Args:
+        settings: Say where it is and what makes its vectors.
+        must_exist: Whether a collection that is not there is an error.
+        collection: In place of the settings' collection.
+
+    Raises:
+        CollectionNotFoundError: `must_exist`, and the collection does not.
+    """
+    from .stores.connection import missing_collection
+
+    store = _open(settings, build_embedding(settings), collection=collection)
+    if must_exist and not store.exists:
+        store.close()
+        raise CollectionNotFoundError(missing_collection(collection or settings.collection, store.server.uri))
+    return store
+
+
+def _open(
+    settings: Settings, embedding: "Embeddings | None", *, collection: str | None = None, full_text: bool = True
+) -> "MilvusStore":
+    from .stores.milvus import open_store
+
+    return open_store(
+        settings.uri,
+        embedding=embedding,
+        collection=collection or settings.collection,
+        token=settings.token.get_secret_value() if settings.token else None,
+        db_name=settings.db_name,
+        full_text=full_text,
+        language=settings.language,
+        timeout=settings.timeout,
+    )
+
+
+def build_index(
+    settings: Settings,
+    paths: Sequence[str],
+    *,
+    rebuild: bool = False,
+    shard: str | None = None,
+    dry_run: bool = False,
+    prune: bool = True,
+    **options: Any,
+) -> "list[SyncReport]":
+    """Sync all paths into the collection; see `stores.sync.sync` for the options.
+
+    Raises:
+        InputError: Two paths have files of the same name, so that one would replace the other's; or a rebuild of a
+            part.
+    """
+    from .stores.sync import sync
+
+    part = parse_shard(shard)
+    loaders = [build_loader(settings, path, shard=part) for path in paths]
+    _check_distinct(paths, loaders)
+    splitter = build_splitter(settings)
+    if rebuild:
+        if part is not None:
+            raise InputError("A rebuild makes the whole index: leave out the shard (--shard).")
+        from .stores.rebuild import rebuild as build_anew
+
+        spec = settings.embeddings or _remembered_embedding(settings)
+        embedding = build_embedding(settings)
+
+        def open_new(name: str) -> "MilvusStore":
+            store = _open(settings, embedding, collection=name)
+            store.collection.new_properties = {_SPEC_PROPERTY: spec} if spec and embedding is not None else {}
+            return store
+
+        return build_anew(loaders, splitter, open_new, collection=settings.collection, dry_run=dry_run, **options)
+    with build_store(settings) as store:
+        reports = [sync(loader, splitter, store, prune=prune, dry_run=dry_run, **options) for loader in loaders]
+        if not dry_run:
+            _remember_embedding(settings, store)
+        return reports
+
+
+def parse_shard(shard: str | None) -> tuple[int, int] | None:
+    """Read ``"2/4"`` as the second of four.
+
+    Raises:
+        InputError: It is not of that form.
+    """
+    if shard is None:
+        return None
+    number, _, count = shard.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise InputError(f"A shard is written NUMBER/COUNT, e.g. 2/4 for the second of four, not {shard!r}.")
+    return int(number), int(count)
+
+
+def _check_distinct(paths: Sequence[str], loaders: "Sequence[MarkdownLoader]") -> None:
+    if len(paths) < 2:
+        return
+    first: dict[str, str] = {}
+    for path, loader in zip(paths, loaders, strict=True):
+        for source in loader.sources():
+            if source in first:
+                raise InputError(
+                    f"{first[source]} and {path} both have {source}, so one would replace the other in the "
+                    f"collection. Index the folder that holds both, or use two collections."
+                )
+            first[source] = path
+
+
+def describe_collection(settings: Settings) -> dict[str, Any]:
+    """What a collection holds and what it was built with, for people.
+
+    Raises:
+        CollectionNotFoundError: It does not exist.
+    """
+    from .stores.connection import missing_collection
+    from .stores.fingerprint import describe
+
+    with _open(settings, None, full_text=False) as store:
+        layout = store.layout
+        if layout is None:
+            raise CollectionNotFoundError(missing_collection(settings.collection, store.server.uri))
+        built = layout.properties.get("embedding")
+        return {
+            "uri": store.server.uri,
+            "server": store.server.version,
+            "collection": settings.collection,
+            "chunks": store.count(),
+            "dense": describe({"dimension": layout.dimension, **(built or {})}) if layout.vector_field else "no",
+            "full_text": store.language if store.has_full_text and layout.ours else _yes_no(store.has_full_text),
+            "splitter": layout.properties.get("splitter", "unknown"),
+        }
+
+
+def _yes_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def build_retriever(settings: Settings, store: "MilvusStore", *, k: int | None = None) -> "MilvusRetriever":
+    """The retriever over an open store."""
+    from .chains.retrieval import milvus_retriever
+
+    ranker = None
+    if settings.reranker:
+        from .models.rerankers import reranker
+
+        ranker = reranker(settings.reranker, timeout=settings.model_timeout)
+    return milvus_retriever(
+        store,
+        settings.mode,
+        k or settings.k,
+        fetch_k=settings.fetch_k,
+        min_score=settings.min_score,
+        reranker=ranker,
+        expand=settings.expand,
+    )
+
+
+def build_chain(
+    settings: Settings, store: "MilvusStore", chat: "Runnable[Any, Any] | None" = None
+) -> "Runnable[Any, Any]":
+    """The whole chain over an open store; `chat` in place of the settings' model."""
+    from .chains.rag import rag_chain
+
+    return rag_chain(build_retriever(settings, store), chat or build_chat_model(settings))
