@@ -1,0 +1,73 @@
+"""The command `milvus-rag`: parse, one call of the library, print.
+
+Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
+"""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ..errors import MilvusRagError, SettingsError
+from .asking import ask, search
+from .evaluation import evaluate
+from .indexing import index, info
+from .listing import providers
+from .output import configure_logging, say
+from .serving import doctor, serve
+
+logger = logging.getLogger(__name__)
+
+app = typer.Typer(
+    name="milvus-rag",
+    help="Ask a folder of Markdown questions, on Milvus.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command(short_help="Index what is new or changed, and remove what is gone.")(index)
+app.command()(search)
+app.command()(ask)
+app.command()(info)
+app.command()(providers)
+app.command(name="eval", short_help="Measure how well passages are found.")(evaluate)
+app.command(short_help="Serve a chat page, and LangServe's routes.")(serve)
+app.command(short_help="Check what is configured here, and say what to mend.")(doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"milvus-rag {version('milvus-rag')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show the logs of the libraries.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    from dotenv import load_dotenv
+
+    # Keys of model providers have their vendors' names, so they reach the providers through the environment.
+    load_dotenv(".env", override=False)
+    configure_logging(verbose=verbose)
+
+
+def main() -> None:
+    """Run the command; an error is one line on stderr and exit code 1, or 2 for an option or setting."""
+    try:
+        app()
+    except MilvusRagError as exc:
+        say(f"Error: {exc}")
+        sys.exit(2 if isinstance(exc, SettingsError) else 1)
+    except Exception as exc:
+        logger.info("Where it happened:", exc_info=exc)
+        message = " ".join(str(exc).split()) or "no message"
+        say(f"Error: {message} ({type(exc).__name__}). This was not foreseen: milvus-rag --verbose shows where.")
+        sys.exit(1)

@@ -1,0 +1,133 @@
+"""`milvus-rag index` and `info`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import options as o
+from .output import end_interrupted, print_json, progress_bar, say
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+    from ..stores.sync_report import SyncReport
+
+_WORDS = ("added", "moved", "unchanged", "removed")
+
+
+def index(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, .zip archives or http(s) URLs of either.")],
+    glob: o.Glob = None,
+    splitter: o.Splitter = None,
+    chunk_size: o.ChunkSize = None,
+    language: o.Language = None,
+    embeddings: o.Embeddings = None,
+    provider: o.Provider = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done: no API call, no write.")
+    ] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build a new collection and switch to it when it is complete.")
+    ] = False,
+    prune: Annotated[bool, typer.Option(help="Remove files that are gone from the paths.")] = True,
+    shard: Annotated[
+        str | None, typer.Option(help="Only a part of the files, e.g. 2/4 in the second of four processes.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Texts an embedding request.")] = None,
+    max_concurrency: Annotated[int, typer.Option(min=1, max=256, help="Embedding requests in flight.")] = 8,
+    uri: o.Uri = None,
+    token: o.Token = None,
+    db_name: o.DbName = None,
+    collection: o.CollectionName = None,
+    json: o.Json = False,
+) -> None:
+    """Index what is new or changed below PATHS, and remove what is gone."""
+    from ..settings import load_settings
+
+    settings = load_settings(
+        glob=glob,
+        splitter=splitter,
+        chunk_size=chunk_size,
+        language=language,
+        embeddings=embeddings,
+        provider=provider,
+        uri=uri,
+        token=token,
+        db_name=db_name,
+        collection=collection,
+    )
+    reports = index_paths(
+        settings,
+        paths,
+        dry_run=dry_run,
+        rebuild=rebuild,
+        prune=prune,
+        shard=shard,
+        batch_size=batch_size,
+        max_concurrency=max_concurrency,
+    )
+    if json:
+        totals = {word: sum(getattr(report, word) for report in reports) for word in (*_WORDS, "embedded", "requests")}
+        runs = [{"path": path, **report.as_dict()} for path, report in zip(paths, reports, strict=True)]
+        print_json({"uri": settings.uri, "collection": settings.collection, **totals, "runs": runs})
+    else:
+        for path, report in zip(paths, reports, strict=True):
+            typer.echo(summary(path, report))
+    if any(report.failed for report in reports):
+        raise typer.Exit(1)
+
+
+def index_paths(
+    settings: "Settings", paths: list[str], *, rebuild: bool = False, shard: str | None = None, **options: Any
+) -> "list[SyncReport]":
+    """Sync all paths, with a progress bar; say what failed and what is worth knowing; Ctrl-C ends the program."""
+    from ..pipeline import build_index
+    from ..stores.sync_report import SyncInterrupted
+
+    try:
+        with progress_bar("Indexing") as on_progress:
+            reports = build_index(settings, paths, rebuild=rebuild, shard=shard, on_progress=on_progress, **options)
+    except SyncInterrupted as exc:
+        end_interrupted(
+            f"Interrupted: {exc.report.added} chunks are stored. Run the same command again to complete the index."
+        )
+        raise
+    for report in reports:
+        for note in report.notes:
+            say(f"Note: {note}")
+        for failure in report.failed:
+            chunk = "" if failure.chunk is None else f", chunk {failure.chunk}"
+            say(f"Failed: {failure.source}{chunk}: {failure.reason}")
+    return reports
+
+
+def summary(path: str, report: "SyncReport") -> str:
+    """A run in one line."""
+    counts = ", ".join(f"{getattr(report, word)} {word}" for word in _WORDS)
+    failed = f", {len(report.failed)} failed" if report.failed else ""
+    files = f"{report.sources} file" if report.sources == 1 else f"{report.sources} files"
+    done = f"{path}: {files}, chunks: {counts}{failed}"
+    if not report.dry_run:
+        return f"{done} in {report.seconds:.1f} s"
+    tokens = f"; about {report.estimated_tokens:,} tokens to embed" if report.estimated_tokens else ""
+    return f"{done}{tokens} (dry run, nothing was done)"
+
+
+def info(
+    uri: o.Uri = None,
+    token: o.Token = None,
+    db_name: o.DbName = None,
+    collection: o.CollectionName = None,
+    json: o.Json = False,
+) -> None:
+    """Show what a collection holds and what it was built with."""
+    from ..pipeline import describe_collection
+    from ..settings import load_settings
+
+    settings = load_settings(uri=uri, token=token, db_name=db_name, collection=collection)
+    facts = describe_collection(settings)
+    if json:
+        print_json(facts)
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {value}")

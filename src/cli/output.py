@@ -1,0 +1,127 @@
+"""What the commands print: results to stdout, everything else to stderr, errors in one line."""
+
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from langchain_core.documents import Document
+
+    from ..stores.sync_report import SyncProgress
+
+INTERRUPTED = 130
+# These write tracebacks of errors that we report in one line.
+_NOISY = (
+    "asyncio",
+    "google_genai",
+    "grpc",
+    "httpx",
+    "httpx2",
+    "langchain_milvus",
+    "milvus_lite",
+    "pymilvus",
+    "pymilvus.decorators",
+)
+
+
+def print_json(document: Any) -> None:
+    """Print a JSON document for other programs."""
+    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+
+
+def say(message: str) -> None:
+    """Say something beside the result."""
+    typer.echo(message, err=True)
+
+
+def configure_logging(*, verbose: bool) -> None:
+    """Send warnings and logs to stderr, a line each; of the libraries underneath only when asked to."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if verbose else logging.WARNING)
+    for name in _NOISY if not verbose else ():
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+        # pymilvus sets the levels of its loggers at import, and leaves their filters alone.
+        logging.getLogger(name).addFilter(_is_critical)
+    warnings.showwarning = _show_warning
+    if not verbose:
+        # Deprecations of libraries concern their authors; what concerns a user is a UserWarning.
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", category)
+
+
+def _is_critical(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.CRITICAL
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(f"Warning: {message}")
+
+
+def citation(metadata: Mapping[str, Any]) -> str:
+    """Where a passage stands: file, lines, headings."""
+    place = str(metadata.get("source", "?"))
+    start, end = metadata.get("start_line"), metadata.get("end_line")
+    if start is not None:
+        place += f":{start}" if end in (None, start) else f":{start}-{end}"
+    headings = metadata.get("headings") or ([metadata["title"]] if metadata.get("title") else [])
+    return f"{place}  {' > '.join(map(str, headings))}".rstrip()
+
+
+def hit_as_dict(document: "Document") -> dict[str, Any]:
+    """A passage for JSON."""
+    return {"text": document.page_content, **document.metadata, "id": document.id}
+
+
+def print_sources(documents: Sequence["Document"]) -> None:
+    """List the passages of an answer."""
+    typer.echo("\nSources:")
+    for number, document in enumerate(documents, start=1):
+        typer.echo(f"  {number}. {citation(document.metadata)}  (score {document.metadata.get('score', 0):.4g})")
+
+
+@contextmanager
+def progress_bar(description: str) -> "Iterator[Callable[[SyncProgress], None] | None]":
+    """A bar with count, speed and ETA on stderr; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("files, {task.fields[chunks]} chunks, {task.fields[speed]:.0f} chunks/s, left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(description, total=None, chunks=0, speed=0.0)
+
+        def show(now: "SyncProgress") -> None:
+            elapsed = progress.tasks[0].elapsed or 0.0
+            progress.update(
+                task,
+                completed=now.sources_read,
+                total=now.sources_total,
+                chunks=now.chunks_done,
+                speed=now.chunks_done / elapsed if elapsed else 0.0,
+            )
+
+        yield show
+
+
+def end_interrupted(message: str) -> None:
+    """End at once after Ctrl-C: a request that hangs in some thread is not waited for."""
+    import os
+
+    say(message)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)

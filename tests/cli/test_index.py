@@ -1,0 +1,173 @@
+"""`milvus-rag index`: what is stored, what is said, and what a second run does."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from milvus_rag import open_store
+from support.cli import run_process
+from support.openai_server import OpenAIServer
+
+from .conftest import Run
+
+
+@pytest.fixture
+def openai(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """An embedding server that --embeddings openai reaches."""
+    with OpenAIServer() as server:
+        for name, value in server.environment("openai").items():
+            monkeypatch.setenv(name, value)
+        yield server
+        assert server.violations == []
+
+
+def stored_texts(uri: str = "./milvus_demo.db") -> dict[str, list[str]]:
+    """Texts of a collection by source, in the order of the source."""
+    with open_store(uri, embedding=None) as store:
+        documents = store.search_by_metadata("", limit=10_000)
+    texts: dict[str, list[tuple[int, str]]] = {}
+    for document in documents:
+        texts.setdefault(document.metadata["source"], []).append((document.metadata["chunk"], document.page_content))
+    return {source: [text for _, text in sorted(rows)] for source, rows in texts.items()}
+
+
+@pytest.mark.shared
+def test_the_tutorials_pages_are_72_chunks_to_the_byte(run: Run, milvus_docs: Path) -> None:
+    arguments = ("index", milvus_docs, "--glob", "en/faq/*.md", "--splitter", "marker", "--json")
+    first, second = run(*arguments).json, run(*arguments).json
+    assert (first["added"], first["unchanged"]) == (72, 0)
+    assert (second["added"], second["moved"], second["removed"], second["unchanged"]) == (0, 0, 0, 72)
+    with zipfile.ZipFile(milvus_docs) as archive:
+        pages = {
+            name: archive.read(name).decode()
+            for name in archive.namelist()
+            if name.startswith("en/faq/") and name.endswith(".md")
+        }
+    expected = {name: [part for part in page.split("# ") if part.strip()] for name, page in pages.items()}
+    assert sum(map(len, expected.values())) == 72
+    assert stored_texts() == expected
+
+
+def test_it_says_in_a_line_what_it_did(run: Run, docs: Path) -> None:
+    first, second = run("index", docs), run("index", docs)
+    assert first.stdout.startswith(f"{docs}: 3 files, chunks: 4 added, 0 moved, 0 unchanged, 0 removed in ")
+    assert second.stdout.startswith(f"{docs}: 3 files, chunks: 0 added, 0 moved, 4 unchanged, 0 removed in ")
+    assert (first.stderr, second.stderr) == ("", "")
+
+
+def test_it_follows_the_files(run: Run, indexed: Path) -> None:
+    (indexed / "cooking.md").unlink()
+    (indexed / "faq" / "limits.md").write_text("# Limits\n\nA vector has at most 65,536 dimensions.\n")
+    (indexed / "new.md").write_text("# New\n\nA page that was not there.\n")
+    report = run("index", indexed, "--json").json
+    assert (report["added"], report["removed"], report["unchanged"]) == (2, 2, 2)
+    assert set(stored_texts()) == {"faq/storage.md", "faq/limits.md", "new.md"}
+
+
+def test_json_is_one_document_with_a_run_a_path(run: Run, docs: Path) -> None:
+    ran = run("index", docs / "faq", docs / "cooking.md", "--json")
+    assert ran.stderr == ""
+    assert ran.json["added"] == 4
+    assert [(entry["path"], entry["sources"], entry["failed"]) for entry in ran.json["runs"]] == [
+        (str(docs / "faq"), 2, []),
+        (str(docs / "cooking.md"), 1, []),
+    ]
+
+
+def test_paths_with_files_of_the_same_name_are_refused(run: Run, docs: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "cooking.md").write_text("# Waffles\n")
+    ran = run("index", docs, tmp_path / "other")
+    assert ran.exit_code == 1
+    assert "both have cooking.md" in ran.error
+
+
+def test_a_dry_run_writes_nothing(run: Run, docs: Path, openai: OpenAIServer) -> None:
+    ran = run("index", docs, "--dry-run", "--embeddings", "openai")
+    assert f"{docs}: 3 files, chunks: 4 added, 0 moved, 0 unchanged, 0 removed; about " in ran.stdout
+    assert "tokens to embed (dry run, nothing was done)" in ran.stdout
+    assert openai.requests == []
+    assert run("info").exit_code == 1
+
+
+def test_without_prune_what_is_gone_stays(run: Run, indexed: Path) -> None:
+    (indexed / "cooking.md").unlink()
+    assert run("index", indexed, "--no-prune", "--json").json["removed"] == 0
+    assert run("index", indexed, "--json").json["removed"] == 1
+
+
+def test_shards_together_store_every_file_once(run: Run, docs: Path) -> None:
+    for number in range(20):
+        (docs / f"page{number}.md").write_text(f"# Page {number}\n\nText {number}.\n")
+    parts = [run("index", docs, "--shard", f"{number}/3", "--json").json for number in (1, 2, 3)]
+    assert sum(part["added"] for part in parts) == 24
+    assert all(part["added"] for part in parts)
+    assert all(part["removed"] == 0 for part in parts)
+    assert run("index", docs, "--json").json["unchanged"] == 24
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
+def test_a_shard_that_is_none_is_refused(run: Run, docs: Path, shard: str) -> None:
+    ran = run("index", docs, "--shard", shard)
+    assert ran.exit_code == 1
+    assert repr(shard) in ran.error
+
+
+def test_a_rebuild_changes_the_splitter_and_the_embedding(run: Run, indexed: Path, openai: OpenAIServer) -> None:
+    refused = run("index", indexed, "--embeddings", "openai")
+    assert refused.exit_code == 1
+    assert "--rebuild" in refused.error
+    ran = run("index", indexed, "--rebuild", "--embeddings", "openai", "--splitter", "marker", "--json")
+    assert ran.json["added"] == 5
+    facts = run("info", "--json").json
+    assert facts["chunks"] == 5
+    assert "openai:text-embedding-3-small" in facts["dense"]
+
+
+def test_one_bad_file_does_not_stop_the_others(run: Run, indexed: Path) -> None:
+    (indexed / "cooking.md").write_bytes(b"\xff\xfe\x00binary")
+    (indexed / "new.md").write_text("# New\n\nA page that was not there.\n")
+    ran = run("index", indexed, "--json")
+    assert ran.exit_code == 1
+    assert ran.json["added"] == 1
+    (failure,) = ran.json["runs"][0]["failed"]
+    assert failure["source"] == "cooking.md"
+    assert "Failed: cooking.md: " in ran.stderr
+    assert "Nothing was pruned" in ran.stderr
+    assert "cooking.md" in stored_texts()
+
+
+def test_a_process_without_a_terminal_prints_no_progress(docs: Path) -> None:
+    ran = run_process("index", docs)
+    assert ran.exit_code == 0
+    assert ran.stderr == ""
+    assert len(ran.stdout.splitlines()) == 1
+
+
+def test_a_terminal_shows_a_bar(docs: Path) -> None:
+    import os
+    import pty
+    import subprocess
+
+    from support.cli import COMMAND
+
+    terminal, end = pty.openpty()
+    process = subprocess.Popen(
+        [COMMAND, "index", docs], stdout=subprocess.PIPE, stderr=end, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(end)
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 4096):
+            shown += chunk
+    except OSError:
+        pass  # Linux' way to say that the other end is closed
+    finally:
+        os.close(terminal)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"Indexing" in shown
+    assert b"3/3" in shown
+    assert b"4 added" in out
