@@ -1,0 +1,134 @@
+"""The server: routes, layers, and what lives as long as it does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from langchain_core.runnables.config import run_in_executor
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
+
+from ..chains.rag import RagChain
+from ..errors import StoreUnavailableError
+from ..settings import Settings
+from .access import Access
+from .index import Index
+from .limits import RequestLimits
+from .metrics import Metrics
+from .observation import Observation, logger
+from .page_routes import FOLDER, PageFiles, page_router
+from .prefix import Prefix, route_path
+from .routes import langserve_router
+from .served import ServedChat, ServedRetriever, served_chat
+from .settings import ServerSettings, server_settings
+
+_CHAINS = ("/rag", "/answer")
+_PAGE = "/page"
+_PUBLIC = frozenset({"/", "/healthz"})
+_FIRST_SEGMENTS = frozenset({"", "answer", "healthz", "info", "metrics", "openapi.json", "page", "rag", "readyz"})
+_READY_SECONDS = 5.0
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """Put the server together; see `milvus_rag.server.create_app`."""
+    settings = server_settings(settings)
+    metrics = Metrics()
+    index = Index(settings)
+    chat = served_chat(settings, metrics)
+    app = FastAPI(
+        title="milvus-rag",
+        description="Answers from a folder of Markdown, with their sources.",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(settings, index, chat),
+        exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},
+    )
+    app.state.index = index
+    app.state.metrics = metrics
+    app.state.settings = settings
+    chain = RagChain(retriever=ServedRetriever(index, metrics), chat=chat)
+    app.include_router(page_router(settings, chat.names))
+    app.include_router(_operations_router(index, metrics))
+    app.include_router(langserve_router(chain, "/rag", settings, is_answer=False))
+    answer = chain.pick("answer").with_types(output_type=str)
+    app.include_router(langserve_router(answer, "/answer", settings, is_answer=True))
+    app.mount(_PAGE, PageFiles(directory=FOLDER), name="page")
+    # The last one added is the outermost.
+    app.add_middleware(RequestLimits, settings=settings, metrics=metrics, applies_to=_costs)
+    app.add_middleware(Access, settings=settings, is_public=_is_public)
+    app.add_middleware(Observation, metrics=metrics, route_of=_route_of, log_questions=settings.log_questions)
+    app.add_middleware(Prefix, prefix=settings.root_path, first_segments=_FIRST_SEGMENTS)
+    return app
+
+
+def _operations_router(index: Index, metrics: Metrics) -> APIRouter:
+    router = APIRouter(tags=["server"])
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        """Whether questions can be answered: the collection is there, and fits the embedding."""
+        try:
+            async with asyncio.timeout(_READY_SECONDS):
+                await run_in_executor(None, index.check)
+        except TimeoutError as exc:
+            raise StoreUnavailableError(f"Milvus did not answer a check in {_READY_SECONDS:g} seconds.") from exc
+        return {"status": "ready"}
+
+    @router.get("/metrics", response_class=PlainTextResponse)
+    async def prometheus_metrics() -> Response:
+        """Counters and times in Prometheus' text format."""
+        return metrics.response()
+
+    return router
+
+
+def _lifespan(
+    settings: ServerSettings, index: Index, chat: ServedChat
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # LangChain runs searches, and whatever else has no async client, in the loop's default pool.
+        pool = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="search")
+        asyncio.get_running_loop().set_default_executor(pool)
+        for preparation in (index.warm_up, chat.warm_up):
+            for problem in await run_in_executor(None, preparation):
+                logger.warning("%s", problem)
+        try:
+            yield
+        finally:
+            await run_in_executor(None, index.close)
+
+    return lifespan
+
+
+async def _pass_on(_: Request, exc: Exception) -> Response:
+    """In place of FastAPI's handlers: errors are answered in one place, `Observation`."""
+    raise exc
+
+
+def _costs(scope: Scope) -> bool:
+    return scope["method"] == "POST" and route_path(scope).startswith(_CHAINS)
+
+
+def _is_public(scope: Scope) -> bool:
+    path = route_path(scope)
+    return path in _PUBLIC or path.startswith(f"{_PAGE}/")
+
+
+def _route_of(scope: Scope) -> str:
+    """The route of a request as it is declared; files and strangers' paths by one name each."""
+    path = route_path(scope)
+    if path.startswith(f"{_PAGE}/"):
+        return _PAGE
+    route = scope.get("route")
+    return str(getattr(route, "path", "")) or "other"

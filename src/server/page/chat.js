@@ -1,0 +1,223 @@
+// The page: the question box, the conversation, the model menu, the key.
+
+import { ServerError, ask, serverInfo, setKey } from "./server.js";
+import { Turn } from "./turn.js";
+
+const HISTORY = "milvus-rag-history";
+const MODEL = "milvus-rag-model";
+const THEME = "milvus-rag-theme";
+// Turns that outlive a reload of the page.
+const MOST_TURNS = 30;
+
+const byId = (id) => document.getElementById(id);
+const [form, question, sendButton, stopButton] = ["form", "question", "send", "stop"].map(byId);
+const [turnsElement, modelMenu, clearButton, statusElement] = ["turns", "model", "clear", "status"].map(byId);
+
+let turns = [];
+let running = null;
+let info = { models: [], default_model: "", max_question_chars: Infinity };
+
+// --- asking
+
+async function run(text) {
+  const controller = new AbortController();
+  running = controller;
+  const turn = addTurn({ question: text, model: modelMenu.value || info.default_model });
+  const begin = performance.now();
+  turn.begin();
+  showState("Searching.");
+  turn.element.scrollIntoView({ block: "start", behavior: "smooth" });
+  let isRefused = false;
+  try {
+    for await (const part of ask(text, turn.state.model, controller.signal)) {
+      if (part.context) showState("Answering.");
+      turn.add(part);
+    }
+    showState("The answer is complete.");
+  } catch (error) {
+    if (error.name === "AbortError") {
+      turn.state.stopped = true;
+      showState("Stopped.");
+    } else {
+      turn.state.problem = error instanceof ServerError ? error.message : "Something went wrong on this page.";
+      isRefused = error.status === 401;
+      if (!(error instanceof ServerError)) console.error(error);
+      showState("");
+    }
+  }
+  turn.state.seconds = (performance.now() - begin) / 1000;
+  running = null;
+  turn.end();
+  remember();
+  showControls();
+  if (isRefused) await askForKey(true);
+  question.focus({ preventScroll: true });
+}
+
+function submit() {
+  const text = question.value.trim();
+  if (!text || running || text.length > info.max_question_chars) return;
+  question.value = "";
+  fit();
+  run(text);
+  showControls();
+}
+
+function addTurn(state) {
+  const turn = new Turn(state, {
+    onRetry: (text) => {
+      if (running) return;
+      run(text);
+      showControls();
+    },
+  });
+  turns.push(turn);
+  turnsElement.append(turn.element);
+  showControls();
+  return turn;
+}
+
+// --- what is shown
+
+function showControls() {
+  const length = question.value.trim().length;
+  const isTooLong = length > info.max_question_chars;
+  sendButton.hidden = Boolean(running);
+  stopButton.hidden = !running;
+  sendButton.disabled = !length || isTooLong;
+  question.setCustomValidity(isTooLong ? `At most ${info.max_question_chars} characters.` : "");
+  form.classList.toggle("too-long", isTooLong);
+  byId("welcome").hidden = turns.length > 0;
+  clearButton.hidden = turns.length === 0;
+  clearButton.disabled = Boolean(running);
+}
+
+function showState(text) {
+  statusElement.textContent = text;
+}
+
+/** Let the question box grow with its text. */
+function fit() {
+  question.rows = Math.min(8, Math.max(1, question.value.split("\n").length));
+  while (question.rows < 8 && question.scrollHeight > question.clientHeight + 2) question.rows += 1;
+}
+
+function showInfo() {
+  modelMenu.replaceChildren(...info.models.map((name) => new Option(name, name)));
+  const chosen = sessionStorage.getItem(MODEL);
+  modelMenu.value = info.models.includes(chosen) ? chosen : info.default_model;
+  modelMenu.parentElement.hidden = false;
+  modelMenu.disabled = info.models.length < 2;
+  const collection = byId("collection");
+  collection.textContent = info.collection;
+  collection.title = "The collection that is searched";
+  collection.hidden = false;
+}
+
+// --- what outlives a reload
+
+function remember() {
+  const states = turns.slice(-MOST_TURNS).map((turn) => turn.state);
+  try {
+    sessionStorage.setItem(HISTORY, JSON.stringify(states));
+  } catch {
+    // The browser's store is full: the page keeps what it shows.
+  }
+}
+
+function restore() {
+  for (const state of JSON.parse(sessionStorage.getItem(HISTORY) ?? "[]")) addTurn(state).end();
+  turns.at(-1)?.element.scrollIntoView({ block: "start" });
+}
+
+function clear() {
+  turns = [];
+  turnsElement.replaceChildren();
+  sessionStorage.removeItem(HISTORY);
+  showControls();
+  question.focus();
+}
+
+// --- the server's key
+
+async function connect() {
+  try {
+    info = await serverInfo();
+  } catch (error) {
+    if (error.status === 401) {
+      await askForKey(false);
+      return;
+    }
+    const problem = document.createElement("p");
+    problem.className = "problem";
+    problem.setAttribute("role", "alert");
+    problem.textContent = error.message;
+    byId("welcome").append(problem);
+    return;
+  }
+  showInfo();
+  showControls();
+}
+
+async function askForKey(isWrong) {
+  const dialog = byId("key-dialog");
+  for (;;) {
+    byId("key-problem").hidden = !isWrong;
+    byId("key").value = "";
+    dialog.showModal();
+    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    const key = byId("key").value.trim();
+    if (!key) return;
+    setKey(key);
+    try {
+      info = await serverInfo();
+      showInfo();
+      showControls();
+      question.focus();
+      return;
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      isWrong = true;
+    }
+  }
+}
+
+// --- light and dark
+
+function applyTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+}
+
+function switchTheme() {
+  const shown = document.documentElement.dataset.theme;
+  const isDark = shown ? shown === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  localStorage.setItem(THEME, isDark ? "light" : "dark");
+  applyTheme(isDark ? "light" : "dark");
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+question.addEventListener("input", () => {
+  fit();
+  showControls();
+});
+question.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    submit();
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && running) running.abort();
+});
+stopButton.addEventListener("click", () => running?.abort());
+clearButton.addEventListener("click", clear);
+modelMenu.addEventListener("change", () => sessionStorage.setItem(MODEL, modelMenu.value));
+byId("theme").addEventListener("click", switchTheme);
+
+applyTheme(localStorage.getItem(THEME));
+restore();
+showControls();
+await connect();

@@ -1,0 +1,219 @@
+// Markdown as elements. Text only ever becomes text nodes: what looks like HTML is shown as it is written.
+
+const DEEPEST = 8;
+// Patterns look so far ahead and no further, so that no text can keep the page busy.
+const FENCE = /^ {0,3}(`{3,}|~{3,}) *([\w+#.-]*)/;
+const HEADING = /^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*$/;
+const RULE = /^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$/;
+const QUOTE = /^ {0,3}> ?/;
+const ITEM = /^( {0,12})([-*+]|\d{1,9}[.)])( +|$)/;
+const TABLE_RULE = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
+
+const INLINE = new RegExp(
+  [
+    /\\([\\`*_{}[\]()#+\-.!|<>~])/, // 1 an escaped mark
+    /(`+)(?!`)([\s\S]{1,1000}?)(?<!`)\2(?!`)/, // 2, 3 code
+    /!\[([^\]]{0,300})\]\([^()\s]{0,1000}[^()]{0,300}\)/, // 4 a picture's description
+    /\[((?:[^[\]]|\[[^[\]]{0,100}\]){1,500})\]\(<?([^()\s<>]{1,2000})>?(?: +"[^"]{0,200}")?\)/, // 5, 6 a link
+    /<(https?:\/\/[^<>\s]{1,2000})>/, // 7 an address
+    /(https?:\/\/[^\s<>()[\]"']{0,2000}[^\s<>()[\]"'.,;:!?*_])/, // 8 an address in running text
+    /(\*\*|__)(?=\S)([\s\S]{0,1000}?\S)\9(?!\w)/, // 9, 10 strong
+    /\*(?=[^\s*])([\s\S]{0,1000}?[^\s*])\*(?!\*)/, // 11 emphasis
+    /(?<!\w)_(?=[^\s_])([\s\S]{0,1000}?[^\s_])_(?!\w)/, // 12 emphasis
+    /~~(?=\S)([\s\S]{1,1000}?)~~/, // 13 struck out
+    /( {2,}|\\)\n/, // 14 a line break
+  ]
+    .map((pattern) => pattern.source)
+    .join("|"),
+  "g",
+);
+
+/** Markdown as a fragment of elements. */
+export function render(text) {
+  const fragment = document.createDocumentFragment();
+  writeBlocks(text.replaceAll("\r\n", "\n").split("\n"), fragment, 0);
+  return fragment;
+}
+
+function writeBlocks(lines, parent, depth) {
+  if (depth > DEEPEST) {
+    append(parent, "p").textContent = lines.join("\n");
+    return;
+  }
+  let at = 0;
+  while (at < lines.length) {
+    if (!lines[at].trim()) {
+      at += 1;
+      continue;
+    }
+    at = writeBlock(lines, at, parent, depth);
+  }
+}
+
+/** Write the block that begins at a line; returns the line after it. */
+function writeBlock(lines, at, parent, depth) {
+  const fence = lines[at].match(FENCE);
+  if (fence) return writeCode(lines, at, fence, parent);
+  const heading = lines[at].match(HEADING);
+  if (heading) {
+    writeInline(heading[2], append(parent, `h${Math.min(6, heading[1].length + 2)}`));
+    return at + 1;
+  }
+  if (RULE.test(lines[at])) {
+    append(parent, "hr");
+    return at + 1;
+  }
+  if (QUOTE.test(lines[at])) {
+    const end = firstAfter(lines, at, (line) => !QUOTE.test(line));
+    const inside = lines.slice(at, end).map((line) => line.replace(QUOTE, ""));
+    const quote = append(parent, "blockquote");
+    writeBlocks(inside, quote, depth + 1);
+    const last = quote.lastElementChild;
+    if (last?.localName === "p" && last.textContent.startsWith("— ")) last.className = "origin";
+    return end;
+  }
+  if (isTable(lines, at)) return writeTable(lines, at, parent);
+  if (ITEM.test(lines[at])) return writeList(lines, at, parent, depth);
+  const end = firstAfter(lines, at, (line, i) => !line.trim() || beginsBlock(lines, i));
+  writeInline(lines.slice(at, end).join("\n"), append(parent, "p"));
+  return end;
+}
+
+function writeCode(lines, at, fence, parent) {
+  const marks = fence[1];
+  const closes = (line) => {
+    const text = line.trim();
+    return text.length >= marks.length && [...text].every((character) => character === marks[0]);
+  };
+  const end = firstAfter(lines, at, closes);
+  const code = append(append(parent, "pre"), "code");
+  code.textContent = lines.slice(at + 1, end).join("\n");
+  if (fence[2]) code.dataset.language = fence[2];
+  return end + 1;
+}
+
+function isTable(lines, at) {
+  const rule = lines[at + 1];
+  return lines[at].includes("|") && rule !== undefined && rule.includes("-") && TABLE_RULE.test(rule.slice(0, 500));
+}
+
+function writeTable(lines, at, parent) {
+  const frame = append(parent, "div");
+  frame.className = "table";
+  const table = append(frame, "table");
+  writeRow(lines[at], append(append(table, "thead"), "tr"), "th");
+  const end = firstAfter(lines, at + 1, (line) => !line.includes("|"));
+  const body = append(table, "tbody");
+  for (const line of lines.slice(at + 2, end)) writeRow(line, append(body, "tr"), "td");
+  return end;
+}
+
+function writeRow(line, row, kind) {
+  const cells = line.trim().replace(/^\|/, "").replace(/\|$/, "").split(/(?<!\\)\|/);
+  for (const cell of cells) writeInline(cell.trim().replaceAll("\\|", "|"), append(row, kind));
+}
+
+function writeList(lines, at, parent, depth) {
+  const [, indent, mark] = lines[at].match(ITEM);
+  const isNumbered = /\d/.test(mark);
+  const list = append(parent, isNumbered ? "ol" : "ul");
+  if (isNumbered) list.start = Number.parseInt(mark, 10);
+  while (at < lines.length) {
+    const item = lines[at].match(ITEM);
+    if (!item || item[1].length > indent.length + 1 || /\d/.test(item[2]) !== isNumbered) break;
+    const width = item[0].length;
+    const end = itemEnd(lines, at, item[1].length);
+    const rest = lines.slice(at + 1, end).map((line) => line.slice(Math.min(width, leadingBlanks(line))));
+    writeItem([lines[at].slice(width), ...rest], append(list, "li"), depth);
+    at = end;
+    const next = firstAfter(lines, at - 1, (line) => line.trim() !== "");
+    if (next < lines.length && ITEM.test(lines[next])) at = next;
+  }
+  return at;
+}
+
+/** The first line after an item and what is indented under it. */
+function itemEnd(lines, at, indent) {
+  let end = at + 1;
+  while (end < lines.length) {
+    const line = lines[end];
+    if (line.trim()) {
+      const isNested = leadingBlanks(line) > indent;
+      if (!isNested && (!lines[end - 1].trim() || beginsBlock(lines, end))) break;
+    }
+    end += 1;
+  }
+  while (end > at + 1 && !lines[end - 1].trim()) end -= 1;
+  return end;
+}
+
+function writeItem(lines, item, depth) {
+  const end = firstAfter(lines, 0, (line, i) => !line.trim() || beginsBlock(lines, i));
+  if (beginsBlock(lines, 0)) {
+    writeBlocks(lines, item, depth + 1);
+    return;
+  }
+  writeInline(lines.slice(0, end).join("\n"), item);
+  writeBlocks(lines.slice(end), item, depth + 1);
+}
+
+function beginsBlock(lines, at) {
+  const line = lines[at];
+  return [FENCE, HEADING, RULE, QUOTE, ITEM].some((pattern) => pattern.test(line)) || isTable(lines, at);
+}
+
+function writeInline(text, parent, depth = 0) {
+  if (depth > DEEPEST) {
+    parent.append(text);
+    return;
+  }
+  let at = 0;
+  for (const match of text.matchAll(INLINE)) {
+    if (match.index < at) continue;
+    parent.append(text.slice(at, match.index));
+    writeSpan(match, parent, depth + 1);
+    at = match.index + match[0].length;
+  }
+  parent.append(text.slice(at));
+}
+
+function writeSpan(match, parent, depth) {
+  const [whole, escaped, , code, picture, label, target, address, bare, , strong, starred, underlined, struck, brk] = match;
+  if (escaped !== undefined) parent.append(escaped);
+  else if (code !== undefined) append(parent, "code").textContent = code.replaceAll("\n", " ").replace(/^ (.*\S.*) $/, "$1");
+  else if (picture !== undefined) parent.append(picture);
+  else if (label !== undefined) writeInline(label, linkTo(target, parent), depth);
+  else if (address !== undefined) linkTo(address, parent).append(address);
+  else if (bare !== undefined) linkTo(bare, parent).append(bare);
+  else if (strong !== undefined) writeInline(strong, append(parent, "strong"), depth);
+  else if (starred !== undefined) writeInline(starred, append(parent, "em"), depth);
+  else if (underlined !== undefined) writeInline(underlined, append(parent, "em"), depth);
+  else if (struck !== undefined) writeInline(struck, append(parent, "s"), depth);
+  else if (brk !== undefined) append(parent, "br");
+  else parent.append(whole);
+}
+
+/** A link for http and https; other targets (a neighbouring file, a script) lead nowhere from here. */
+function linkTo(target, parent) {
+  if (!/^https?:\/\//i.test(target) || !URL.canParse(target)) return append(parent, "span");
+  const link = append(parent, "a");
+  link.href = target;
+  link.target = "_blank";
+  link.rel = "noopener noreferrer nofollow";
+  return link;
+}
+
+function append(parent, name) {
+  const element = document.createElement(name);
+  parent.append(element);
+  return element;
+}
+
+function firstAfter(lines, at, test) {
+  for (let i = at + 1; i < lines.length; i += 1) if (test(lines[i], i)) return i;
+  return lines.length;
+}
+
+function leadingBlanks(line) {
+  return line.length - line.trimStart().length;
+}

@@ -1,0 +1,86 @@
+// What the page asks of the server, relative to where it was loaded from.
+
+const KEY = "milvus-rag-key";
+
+/** An error whose message is a sentence for people. */
+export class ServerError extends Error {
+  constructor(message, status = 0) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export function setKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+/** Version, models, limits. */
+export async function serverInfo() {
+  return (await send("info")).json();
+}
+
+/**
+ * The parts of an answer as they come: {question}, {context}, {answer} piece by piece.
+ *
+ * @param {string} question
+ * @param {string} model empty for the server's own choice
+ * @param {AbortSignal} signal stops the answer, here and on the server
+ */
+export async function* ask(question, model, signal) {
+  const config = model ? { configurable: { llm: model } } : {};
+  const body = JSON.stringify({ input: { question }, config });
+  const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
+  const response = await send("rag/stream", { method: "POST", body, headers, signal });
+  let ended = false;
+  for await (const { event, data } of events(response.body)) {
+    if (event === "data") yield JSON.parse(data);
+    else if (event === "error") throw errorOf(data, 500);
+    else if (event === "end") ended = true;
+  }
+  if (!ended) throw new ServerError("The connection broke before the answer was complete.");
+}
+
+async function send(path, options = {}) {
+  const key = sessionStorage.getItem(KEY);
+  const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ServerError("The server cannot be reached. Check the connection, then try again.");
+  }
+  if (!response.ok) throw errorOf(await response.text(), response.status);
+  return response;
+}
+
+function errorOf(text, status) {
+  try {
+    const { error } = JSON.parse(text);
+    return new ServerError(`${error.message} (request ${error.request_id.slice(0, 8)})`, error.status ?? status);
+  } catch {
+    // Not from our server: a proxy in between answered with a page of its own.
+    return new ServerError(`The server answered with an error (${status}).`, status);
+  }
+}
+
+/** Server-sent events of a body: https://html.spec.whatwg.org/multipage/server-sent-events.html */
+async function* events(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const blocks = (rest + value).split(/\r\n\r\n|\n\n/);
+      rest = blocks.pop();
+      for (const block of blocks) {
+        const fields = block.split(/\r?\n/).map((line) => line.match(/^(\w+): ?(.*)$/)).filter(Boolean);
+        const valuesOf = (name) => fields.filter((field) => field[1] === name).map((field) => field[2]);
+        if (fields.length) yield { event: valuesOf("event").at(-1) ?? "message", data: valuesOf("data").join("\n") };
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}

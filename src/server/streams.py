@@ -1,0 +1,86 @@
+"""Server-sent events of a chain, as LangServe makes them, sent so that errors and goodbyes are told properly."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+# Proxies close connections on which nothing is sent for a minute; a model may think for longer.
+_PING_SECONDS = 15.0
+_PING = b": ping\r\n\r\n"
+_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+
+
+class EventStream(Response):
+    """Sends events as they come.
+
+    In place of ``sse_starlette.EventSourceResponse``, which cuts every stream when the process is told to stop, and
+    which has begun to answer 200 before the first search may fail.
+
+    Args:
+        events: What LangServe yields: dicts of ``event`` and ``data``.
+        held: So many events are held back until the next one comes: what fails before that is answered by a status.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterable[Any], *, held: int) -> None:
+        self.events = cast("AsyncGenerator[Mapping[str, Any]]", events)
+        self.held = held
+        self.status_code = 200
+        self.background = None
+        self.init_headers(_HEADERS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send all events."""
+        pending: list[bytes] = []
+        pings: asyncio.Task[None] | None = None
+        try:
+            async for event in self.events:
+                if event.get("event") == "error":
+                    # LangServe's says nothing; the exception that it raises next tells what happened.
+                    continue
+                pending.append(_encoded(event))
+                if pings is None:
+                    if len(pending) <= self.held and event.get("event") != "end":
+                        continue
+                    start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+                    await send(start)
+                    pings = asyncio.create_task(_ping(send))
+                await send({"type": "http.response.body", "body": b"".join(pending), "more_body": True})
+                pending.clear()
+        except BaseException:
+            await _close(self.events)
+            raise
+        finally:
+            if pings is not None:
+                pings.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _ping(send: Send) -> None:
+    while True:
+        await asyncio.sleep(_PING_SECONDS)
+        await send({"type": "http.response.body", "body": _PING, "more_body": True})
+
+
+async def _close(events: AsyncGenerator[Mapping[str, Any]]) -> None:
+    """End a generator that is not exhausted.
+
+    LangServe's answers whatever ends it with one more event, and then raises it. Python does not allow that in answer
+    to `aclose`, so it is told as a cancellation.
+    """
+    with suppress(asyncio.CancelledError, StopAsyncIteration):
+        await events.athrow(asyncio.CancelledError())
+        async for _ in events:
+            pass
+
+
+def _encoded(event: Mapping[str, Any]) -> bytes:
+    lines = [f"event: {event['event']}"] if "event" in event else []
+    # JSON without line breaks: one line of data.
+    lines += [f"data: {event['data']}"] if "data" in event else []
+    return "\r\n".join([*lines, "", ""]).encode()
