@@ -1,0 +1,59 @@
+"""What every test stands on: no developer's keys, no model hub, where the shared data is, a real Milvus server."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+# Read by huggingface_hub at import, so a fixture would be too late.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["LANGSMITH_TRACING"] = "false"
+
+_PROVIDER_PREFIXES = (
+    "FIREWORKS_", "GEMINI_", "GOOGLE_", "JINA_", "LANGCHAIN_", "LANGSMITH_", "LEPTON", "MILVUS_", "OPENAI_",
+)  # fmt: skip
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make docs`."""
+    parser.addoption("--update-docs", action="store_true", help="write the outputs shown in README and docs anew")
+
+
+@pytest.fixture(autouse=True)
+def _no_developer_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees a developer's keys, settings or .env file."""
+    for name in list(os.environ):
+        if name.startswith(_PROVIDER_PREFIXES) and name != "LANGSMITH_TRACING":
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def milvus_docs() -> Path:
+    """The tutorials' corpus: Milvus documentation 2.4.x, 224 pages."""
+    path = SHARED / "data" / "milvus_docs_2.4.x_en.zip"
+    if not path.is_file():
+        pytest.skip("needs the Milvus documentation of ../shared")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_model() -> Path:
+    """The folder of a small real dense model, 384 dimensions."""
+    path = SHARED / "models" / "all-MiniLM-L6-v2-int8"
+    if not path.is_dir():
+        pytest.skip("needs the dense model of ../shared")
+    return path
+
+
+@pytest.fixture(scope="session")
+def server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of a real Milvus server that runs for the whole session."""
+    # Not at the top: most tests need no pymilvus, which takes seconds to import.
+    from support.milvus_server import milvus_server
+
+    with milvus_server(tmp_path_factory.mktemp("milvus")) as uri:
+        yield uri

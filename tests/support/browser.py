@@ -1,0 +1,71 @@
+"""A real browser: Debian's chromium, driven by Playwright."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+_ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium() -> str | None:
+    """Where the browser is; None where it is not installed."""
+    return shutil.which("chromium")
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Browser]:
+    """Start the browser."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+@contextlib.contextmanager
+def watched_page(started: Browser, url: str, *, allow_status: int | None = None, **context: Any) -> Iterator[Page]:
+    """Open a page; when it is left, nothing has been said on its console and nothing has come from elsewhere.
+
+    Args:
+        started: The browser.
+        url: What to open.
+        allow_status: An HTTP error that is part of the test: the browser itself puts it on the console.
+        context: Options of the browser's context, such as ``color_scheme``.
+    """
+    problems: list[str] = []
+    surroundings = started.new_context(**context)
+    page = surroundings.new_page()
+
+    def on_console(message: Any) -> None:
+        is_allowed = allow_status is not None and f"status of {allow_status}" in message.text
+        if message.type in ("error", "warning") and not is_allowed:
+            problems.append(f"{message.type}: {message.text}")
+
+    def on_request(request: Any) -> None:
+        if urlsplit(request.url).netloc != urlsplit(url).netloc and not request.url.startswith("data:"):
+            problems.append(f"asked {request.url}")
+
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", on_request)
+    page.set_default_timeout(15_000)
+    try:
+        page.goto(url)
+        yield page
+        assert problems == []
+    finally:
+        surroundings.close()

@@ -1,0 +1,72 @@
+"""The command `milvus-rag`, run as a process of its own or in this one."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COMMAND = Path(sys.executable).with_name("milvus-rag")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did.
+
+    Attributes:
+        exit_code: 0 where all went well.
+        stdout: What it printed.
+        stderr: What it said beside.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one JSON document that stdout must be."""
+        return json.loads(self.stdout)
+
+    @property
+    def error(self) -> str:
+        """The message of a command that failed: stderr, which is one line of ours and no traceback."""
+        lines = self.stderr.splitlines()
+        assert len(lines) == 1, self.stderr
+        assert lines[0].startswith("Error: "), self.stderr
+        return lines[0].removeprefix("Error: ")
+
+
+def run_process(*arguments: str | Path, timeout: float = 60, env: Mapping[str, str] | None = None) -> Ran:
+    """Run the command as a user does, in the working folder."""
+    done = subprocess.run(
+        [COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+    )
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def kept_process_state() -> Iterator[None]:
+    """Take back what the command does to its process: its environment (``.env``) and its logging."""
+    environment = dict(os.environ)
+    levels = {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict}
+    root_level, handlers = logging.root.level, list(logging.root.handlers)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+        logging.root.setLevel(root_level)
+        logging.root.handlers[:] = handlers
+        for name in logging.root.manager.loggerDict:
+            logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
