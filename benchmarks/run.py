@@ -1,0 +1,91 @@
+"""Measure everything: each benchmark in turn, one table of ratios, results.json, and the chart of the README.
+
+    python benchmarks/run.py                      all, some twenty minutes
+    python benchmarks/run.py --only ask startup   these; the others stay as they were measured
+    python benchmarks/run.py --only               no measuring: table and chart of what results.json has
+
+Figures belong to the machine that they were measured on, which results.json names; leave it alone meanwhile.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from chart import save_chart
+from summary import as_text, rows_of
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results.json"
+CHART = HERE.parent / "docs" / "images" / "benchmarks.png"
+BENCHMARKS = ("startup", "ask", "embeddings", "retrieval", "ingest", "serve")
+PACKAGES = ("milvus-rag", "langchain-core", "langchain-milvus", "milvus-lite", "pymilvus", "fastembed", "onnxruntime")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", choices=BENCHMARKS, help="these, and keep the figures of the others")
+    arguments = parser.parse_args()
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() and arguments.only is not None else {}
+    failed = [name for name in (BENCHMARKS if arguments.only is None else arguments.only) if not measure(name, results)]
+    RESULTS.write_text(json.dumps({name: results[name] for name in BENCHMARKS if name in results}, indent=2) + "\n")
+    figures = {name: of["figures"] for name, of in results.items()}
+    rows = rows_of(figures)
+    print("\n" + as_text(rows))
+    if results:
+        save_chart(figures, machine_of(results), CHART)
+    missed = [row.what for row in rows if not row.holds]
+    if failed or missed:
+        sys.exit(f"\nFailed: {', '.join(failed) or 'none'}. Missed: {'; '.join(missed) or 'none'}.")
+
+
+def measure(name: str, results: dict[str, Any]) -> bool:
+    """Run a benchmark and keep its figures; whether it came to its end. Without its data it has none."""
+    print(f"--- {name}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = Path(folder) / "figures.json"
+        done = subprocess.run([sys.executable, HERE / f"{name}.py", "--json", figures], check=False)
+        if figures.exists():
+            results[name] = {"measured": measured(), "figures": json.loads(figures.read_text())}
+    return done.returncode == 0
+
+
+def measured() -> dict[str, Any]:
+    """When and on what."""
+    return {
+        "on": dt.datetime.now(dt.UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+
+
+def machine_of(results: dict[str, Any]) -> str:
+    """The machine, or machines, in a line."""
+    lines = {
+        f"{of['processor']}, {of['cores']} cores, {of['memory_gib']} GiB, {of['system']}, Python {of['python']}, "
+        f"{of['on']}"
+        for of in (entry["measured"] for entry in results.values())
+    }
+    return "; ".join(sorted(lines))
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return model or platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

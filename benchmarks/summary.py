@@ -1,0 +1,121 @@
+"""What the benchmarks found, as ratios: one row a claim, with what was wanted of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim.
+
+    Attributes:
+        benchmark: The script that measured it.
+        what: What was measured.
+        found: The figure, with its unit.
+        wanted: What was wanted; empty where nothing was.
+        holds: Whether it is so.
+    """
+
+    benchmark: str
+    what: str
+    found: str
+    wanted: str = ""
+    holds: bool = True
+
+
+def rows_of(results: Mapping[str, Figures]) -> list[Row]:
+    """All rows that the results allow; a benchmark that was not run has none."""
+    return [row for name, rows in _ROWS.items() if name in results for row in rows(results[name])]
+
+
+def as_text(rows: list[Row]) -> str:
+    """The table for a terminal."""
+    lines = []
+    for row in rows:
+        verdict = "" if not row.wanted else f"  {'ok ' if row.holds else 'NOT'} {row.wanted}"
+        lines.append(f"{row.benchmark:12}{row.what:66}{row.found:>14}{verdict}")
+    return "\n".join(lines)
+
+
+def as_markdown(rows: list[Row]) -> str:
+    """The table for the README."""
+    lines = ["| what | measured | by |", "|---|---|---|"]
+    lines += [f"| {row.what} | {row.found} | `benchmarks/{row.benchmark}.py` |" for row in rows]
+    return "\n".join(lines)
+
+
+def _startup(figures: Figures) -> Iterator[Row]:
+    milliseconds = 1000 * figures["import_milvus_rag_seconds"]
+    yield _at_most("startup", "`import milvus_rag`, beyond Python itself", milliseconds, 100, "{:.0f} ms")
+    ratio = figures["help_to_import_typer"]
+    yield _at_most("startup", "`milvus-rag --help` against `import typer`", ratio, 3, "{:.1f} times")
+
+
+def _embeddings(figures: Figures) -> Iterator[Row]:
+    others = figures["contestants"]
+    for name, least in {"fastembed": 3, "pymilvus.model": 6}.items():
+        ratio = others[name]["ours_is_times_as_fast"]
+        yield _at_least("embeddings", f"local embeddings against {name}, same model file", ratio, least, "{:.1f} times")
+
+
+def _ask(figures: Figures) -> Iterator[Row]:
+    index, ask = figures["index"], figures["ask"]
+    yield _at_most("ask", "indexing 224 pages on the default, as a process", index["seconds"], 20, "{:.1f} s")
+    yield _at_most("ask", "the same: peak memory", index["peak_mib"], 600, "{:.0f} MiB")
+    yield _at_most("ask", "indexing them again, unchanged", figures["index again"]["seconds"], 20, "{:.1f} s")
+    yield _at_most("ask", "`milvus-rag ask` on that index, as a process", ask["seconds"], 6, "{:.1f} s")
+
+
+def _retrieval(figures: Figures) -> Iterator[Row]:
+    by_name = {row["name"]: row["measures"] for row in figures["configurations"]}
+    tutorial, ours = by_name["marker, dense"], by_name["markdown, hybrid"]
+    for measure, least in {"MRR": 0.70, "hit@3": 0.79}.items():
+        what = f"{measure} on {figures['questions']} questions; the tutorials' way: {tutorial[measure]:.2f}"
+        yield _at_least("retrieval", what, ours[measure], least, "{:.2f}")
+
+
+def _ingest(figures: Figures) -> Iterator[Row]:
+    for server, of in figures["servers"].items():
+        what = f"`sync` of {of['chunks']:,.0f} chunks into {server}, against"
+        yield _at_least(
+            "ingest", f"{what} the tutorial's loop", of["times_as_fast_as_tutorial_loop"], 50, "{:.0f} times"
+        )
+        yield _at_least("ingest", f"{what} `add_documents`", of["times_as_fast_as_add_documents"], 2, "{:.1f} times")
+        yield _at_most("ingest", f"{what} what is possible", of["times_the_limit"], 1.5, "{:.2f} times")
+        yield _at_most("ingest", f"{what} an unchanged second run", of["second_run_share"], 1 / 3, "{:.2f} of it")
+        if "memory_ratio" in of:
+            yield _at_most(
+                "ingest",
+                f"peak memory at 40,000 chunks against 4,000 ({server})",
+                of["memory_ratio"],
+                1.3,
+                "{:.2f} times",
+            )
+
+
+def _serve(figures: Figures) -> Iterator[Row]:
+    what = "64 clients on a 500 ms model: share of the 128 requests/s there are"
+    yield _at_least("serve", what, figures["share_of_ideal"], 0.75, "{:.0%}")
+    requests = sum(row["server"]["requests"] for row in figures["rows"])
+    yield _at_most("serve", f"requests that failed, of {requests:,}", figures["failed"], 0, "{:.0f}")
+
+
+def _at_least(benchmark: str, what: str, value: float, least: float, form: str) -> Row:
+    return Row(benchmark, what, form.format(value), f"at least {form.format(least)}", value >= least)
+
+
+def _at_most(benchmark: str, what: str, value: float, most: float, form: str) -> Row:
+    return Row(benchmark, what, form.format(value), f"at most {form.format(most)}", value <= most)
+
+
+_ROWS = {
+    "startup": _startup,
+    "ask": _ask,
+    "embeddings": _embeddings,
+    "ingest": _ingest,
+    "retrieval": _retrieval,
+    "serve": _serve,
+}
