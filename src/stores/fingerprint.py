@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.embeddings import Embeddings
+from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
-from ..errors import EmbeddingMismatchError
+from ..errors import EmbeddingMismatchError, InputError
+from .layout import Layout
 
 # Facts that make vectors incomparable when they differ. Others (batch sizes, timeouts) do not.
 _FACTS = ("provider", "model", "dimension", "query_prefix", "document_prefix", "normalised", "digest")
@@ -33,14 +35,40 @@ def fingerprint_of(embedding: Any) -> dict[str, Any]:
     return {"provider": type(embedding).__name__, **({"model": model} if model else {})}
 
 
-def check_fingerprint(collection: str, built: Mapping[str, Any], opened: Mapping[str, Any]) -> None:
-    """Compare what a collection was built with and what it is opened with.
-
-    Facts that one side does not know are not compared: a dimension may be unknown before the first call.
+def check_built_with(
+    collection: str,
+    layout: Layout,
+    embedding: Embeddings | None,
+    sparse_embedding: BaseSparseEmbedding | None,
+    language: str | None,
+) -> None:
+    """Compare what a collection was built with and what a store is opened with.
 
     Raises:
-        EmbeddingMismatchError: They differ.
+        EmbeddingMismatchError: It was built with another embedding, dense or sparse, or with none.
+        InputError: It was built for full-text search in another language.
     """
+    if embedding is not None and layout.vector_field is None:
+        raise EmbeddingMismatchError(
+            f"The collection {collection!r} was built without an embedding, and is opened with one. Open it without, "
+            f"or rebuild it with the embedding (milvus-rag index --rebuild)."
+        )
+    if embedding is not None:
+        built = {"dimension": layout.dimension, **layout.properties.get("embedding", {})}
+        _check_fingerprint(collection, built, fingerprint_of(embedding))
+    if sparse_embedding is not None:
+        built = layout.properties.get("sparse_embedding", {"provider": "Milvus' BM25 function or another program"})
+        _check_fingerprint(collection, built, fingerprint_of(sparse_embedding))
+    built_language = layout.properties.get("analysis", {}).get("language")
+    if language and built_language and language != built_language:
+        raise InputError(
+            f"The collection {collection!r} was built for full-text search in {built_language}, and is opened for "
+            f"{language}. Open it with language={built_language!r}, or rebuild it (milvus-rag index --rebuild)."
+        )
+
+
+def _check_fingerprint(collection: str, built: Mapping[str, Any], opened: Mapping[str, Any]) -> None:
+    """Facts that one side does not know are not compared: a dimension may be unknown before the first call."""
     different = [fact for fact in _FACTS if fact in built and fact in opened and built[fact] != opened[fact]]
     if not different:
         return

@@ -25,7 +25,7 @@ from .collection import Collection
 from .collection_rows import CollectionRows
 from .connection import Server, check_uri, connection_arguments, is_file_uri, public_uri, translated_errors
 from .filters import Column, to_expression
-from .fingerprint import check_fingerprint, fingerprint_of
+from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, database_path, quiet
 from .rows import check_vectors, to_document
@@ -217,29 +217,9 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         """
         layout = self.collection.layout
         if layout is not None and layout is not self._checked:
-            self._check(layout)
+            check_built_with(self.collection_name, layout, self.embedding, self.sparse_embedding, self._language)
             self._checked = layout
         return layout
-
-    def _check(self, layout: Layout) -> None:
-        name = self.collection_name
-        if self.embedding is not None and layout.vector_field is None:
-            raise EmbeddingMismatchError(
-                f"The collection {name!r} was built without an embedding, and is opened with one. Open it without, "
-                f"or rebuild it with the embedding (milvus-rag index --rebuild)."
-            )
-        if self.embedding is not None:
-            built = {"dimension": layout.dimension, **layout.properties.get("embedding", {})}
-            check_fingerprint(name, built, fingerprint_of(self.embedding))
-        if self.sparse_embedding is not None:
-            built = layout.properties.get("sparse_embedding", {"provider": "Milvus' BM25 function or another program"})
-            check_fingerprint(name, built, fingerprint_of(self.sparse_embedding))
-        language = layout.properties.get("analysis", {}).get("language")
-        if self._language and language and self._language != language:
-            raise InputError(
-                f"The collection {name!r} was built for full-text search in {language}, and is opened for "
-                f"{self._language}. Open it with language={language!r}, or rebuild it (milvus-rag index --rebuild)."
-            )
 
     @property
     def exists(self) -> bool:
