@@ -32,7 +32,12 @@ from typing import Any
 
 from embedding_server import LATENCY_SECONDS, MAX_TEXTS, MODEL, embedding_server
 
-DOCS = Path(__file__).resolve().parents[2] / "shared" / "data" / "milvus_docs_2.4.x_en.zip"
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from support.milvus_server import milvus_server  # noqa: E402 - found only now
+
+DOCS = ROOT.parent / "shared" / "data" / "milvus_docs_2.4.x_en.zip"
 DIMENSION = 768
 CONCURRENCY = 8
 SLICE = 40
@@ -239,23 +244,11 @@ def _new_name() -> str:
 
 
 @contextmanager
-def milvus_server(folder: Path) -> Iterator[str]:
-    """The standalone server of the PyPI package `milvus`; one that listens on its port already is used as it is."""
-    uri = "http://127.0.0.1:19530"
-    if _answers(uri):
-        yield uri
-        return
-    script = Path(sys.executable).with_name("milvus-server")
-    with _process([script, "--data", str(folder / "milvus")], uri):
-        yield uri
-
-
-@contextmanager
 def lite_server(folder: Path) -> Iterator[str]:
     """Milvus Lite in a process of its own."""
     script = Path(sys.executable).with_name("milvus-lite")
-    uri = "http://127.0.0.1:19531"
-    command = [script, "server", "--data-dir", str(folder / "lite.db"), "--host", "127.0.0.1", "--port", "19531"]
+    uri = "http://127.0.0.1:19540"
+    command = [script, "server", "--data-dir", str(folder / "lite.db"), "--host", "127.0.0.1", "--port", "19540"]
     with _process(command, uri):
         yield uri
 
