@@ -122,10 +122,9 @@ def ask(
     )
     _check(question)
     if docs:
-        from .indexing import index_paths, summary
+        from .indexing import index_before
 
-        for path, report in zip(docs, index_paths(settings, docs), strict=True):
-            say(summary(path, report))
+        index_before(settings, docs)
 
     try:
         with build_store(settings, must_exist=True) as store:

@@ -71,7 +71,7 @@ def index(
         print_json({"uri": settings.uri, "collection": settings.collection, **totals, "runs": runs})
     else:
         for path, report in zip(paths, reports, strict=True):
-            typer.echo(summary(path, report))
+            typer.echo(_summary(path, report))
     if any(report.failed for report in reports):
         raise typer.Exit(1)
 
@@ -100,7 +100,13 @@ def index_paths(
     return reports
 
 
-def summary(path: str, report: "SyncReport") -> str:
+def index_before(settings: "Settings", paths: list[str]) -> None:
+    """Sync all paths, for a command that answers from them; what was done goes to stderr."""
+    for path, report in zip(paths, index_paths(settings, paths), strict=True):
+        say(_summary(path, report))
+
+
+def _summary(path: str, report: "SyncReport") -> str:
     """A run in one line."""
     counts = ", ".join(f"{getattr(report, word)} {word}" for word in _WORDS)
     failed = f", {len(report.failed)} failed" if report.failed else ""

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from . import options as o
-from .output import INTERRUPTED, print_json, say
+from .output import INTERRUPTED, print_json
 
 _SERVER = "Server"
 
@@ -120,10 +120,9 @@ def serve(
     # Before the files are read: a mistake in the address should not cost an indexing run.
     check_binding(settings)
     if docs:
-        from .indexing import index_paths, summary
+        from .indexing import index_before
 
-        for path, report in zip(docs, index_paths(settings, docs), strict=True):
-            say(summary(path, report))
+        index_before(settings, docs)
     try:
         run_server(settings)
     except KeyboardInterrupt:
