@@ -1,4 +1,4 @@
-"""Measure everything: each benchmark in turn, one table of ratios, results.json, and the chart of the README.
+"""Measure everything: each benchmark in turn, one table of ratios, results.json, and table and chart of the README.
 
     python benchmarks/run.py                      all, some twenty minutes
     python benchmarks/run.py --only ask startup   these; the others stay as they were measured
@@ -20,11 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from chart import save_chart
-from summary import as_text, rows_of
+from summary import as_markdown, as_text, rows_of
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 CHART = HERE.parent / "docs" / "images" / "benchmarks.png"
+README = HERE.parent / "README.md"
+# Around the table in the README.
+BEGIN, END = "<!-- figures, by make bench -->\n", "<!-- end of figures -->\n"
 BENCHMARKS = ("startup", "ask", "embeddings", "retrieval", "ingest", "serve")
 PACKAGES = ("milvus-rag", "langchain-core", "langchain-milvus", "milvus-lite", "pymilvus", "fastembed", "onnxruntime")
 
@@ -41,6 +44,7 @@ def main() -> None:
     print("\n" + as_text(rows))
     if results:
         save_chart(figures, machine_of(results), CHART)
+        README.write_text(with_figures(README.read_text("utf-8"), results), "utf-8")
     missed = [row.what for row in rows if not row.holds]
     if failed or missed:
         sys.exit(f"\nFailed: {', '.join(failed) or 'none'}. Missed: {'; '.join(missed) or 'none'}.")
@@ -55,6 +59,13 @@ def measure(name: str, results: dict[str, Any]) -> bool:
         if figures.exists():
             results[name] = {"measured": measured(), "figures": json.loads(figures.read_text())}
     return done.returncode == 0
+
+
+def with_figures(readme: str, results: dict[str, Any]) -> str:
+    """The README with the figures that the results have."""
+    before, _, rest = readme.partition(BEGIN)
+    table = as_markdown(rows_of({name: of["figures"] for name, of in results.items()}))
+    return f"{before}{BEGIN}{table}\n\nMeasured on {machine_of(results)}.\n{END}{rest.partition(END)[2]}"
 
 
 def measured() -> dict[str, Any]:

@@ -161,3 +161,12 @@ def test_the_page_of_the_command_is_what_help_says() -> None:
     code = f"import runpy; print(runpy.run_path({str(script)!r})['page'](), end='')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (ROOT / "docs" / "cli.md").read_text("utf-8") == done.stdout
+
+
+def test_the_figures_of_the_readme_are_those_measured() -> None:
+    """When this fails: python benchmarks/run.py --only."""
+    code = "import json, run; results = json.loads(run.RESULTS.read_text()); "
+    code += "print(run.with_figures(run.README.read_text('utf-8'), results), end='')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert (ROOT / "README.md").read_text("utf-8") == done.stdout
