@@ -1,8 +1,14 @@
 """Checks on what an embedding model answers."""
 
-import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NO_VECTOR = "answered something that is no vector of numbers"
 
 
 class BadVectorsError(ValueError):
@@ -26,23 +32,41 @@ def checked(vectors: Sequence[Any], *, count: int, dimension: int | None, normal
     """
     if len(vectors) != count:
         raise BadVectorsError(f"answered {len(vectors)} vectors for {count} texts")
-    expected = dimension
-    result = []
-    for vector in vectors:
-        try:
-            size, length = len(vector), math.hypot(*vector)
-        except TypeError as exc:
-            raise BadVectorsError("answered something that is no vector of numbers") from exc
-        if expected is None:
-            expected = size
-        if size != expected or not size:
-            raise BadVectorsError(f"answered a vector of {size} values where {expected} are expected")
-        if not math.isfinite(length):
-            raise BadVectorsError("answered a vector with a value that is not a number, or infinite")
-        if normalise and not length:
+    if not count:
+        return []
+    matrix = _as_matrix(vectors)
+    size = matrix.shape[1]
+    if not size or size != (dimension or size):
+        raise _wrong_size(size, dimension)
+    if not np.isfinite(matrix).all():
+        raise BadVectorsError("answered a vector with a value that is not a number, or infinite")
+    if normalise:
+        # The squares of very large or small values are infinite or zero.
+        largest = np.abs(matrix).max(axis=1, keepdims=True)
+        if not largest.all():
             raise BadVectorsError("answered a vector of zeros, which has no direction")
-        result.append([value / length for value in vector] if normalise else list(vector))
-    return result
+        matrix /= largest
+        matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    rows: list[list[float]] = matrix.tolist()
+    return rows
+
+
+def _as_matrix(vectors: Sequence[Any]) -> "NDArray[np.float64]":
+    try:
+        sizes = sorted({len(vector) for vector in vectors})
+        matrix = np.asarray(vectors) if len(sizes) == 1 else None
+    except (TypeError, ValueError) as exc:
+        raise BadVectorsError(_NO_VECTOR) from exc
+    if matrix is None:
+        raise _wrong_size(sizes[0], sizes[-1])
+    # Anything else would be taken for numbers too: texts, booleans, nothing.
+    if matrix.ndim != 2 or (matrix.size and matrix.dtype.kind not in "fiu"):
+        raise BadVectorsError(_NO_VECTOR)
+    return matrix.astype(np.float64)
+
+
+def _wrong_size(size: int, expected: int | None) -> BadVectorsError:
+    return BadVectorsError(f"answered a vector of {size} values where {expected or 'some'} are expected")
 
 
 def batches(texts: Sequence[str], *, most: int, most_chars: int) -> Iterator[list[str]]:

@@ -14,6 +14,14 @@ class TestChecked:
         [vector] = checked([[3.0, 4.0]], count=1, dimension=2, normalise=True)
         assert vector == [0.6, 0.8]
 
+    @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
+    def test_scales_the_very_long_and_the_very_short(self, scale: float) -> None:
+        [vector] = checked([[3 * scale, 4 * scale]], count=1, dimension=2, normalise=True)
+        assert vector == pytest.approx([0.6, 0.8])
+
+    def test_nothing_is_nothing(self) -> None:
+        assert checked([], count=0, dimension=2, normalise=True) == []
+
     def test_leaves_lengths_alone_where_that_is_asked(self) -> None:
         assert checked([[3.0, 4.0]], count=1, dimension=2, normalise=False) == [[3.0, 4.0]]
 
@@ -31,6 +39,9 @@ class TestChecked:
             ([None], 1, 2, "no vector of numbers"),
             ([["a", "b"]], 1, 2, "no vector of numbers"),
             ([7], 1, 2, "no vector of numbers"),
+            ([[True, False]], 1, 2, "no vector of numbers"),
+            ([[[1.0, 2.0], [1.0, 2.0]]], 1, 2, "no vector of numbers"),
+            ([[None, 1.0]], 1, 2, "no vector of numbers"),
         ],
     )
     def test_refuses_all_where_one_is_bad(
