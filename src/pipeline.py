@@ -190,13 +190,15 @@ def parse_shard(shard: str | None) -> tuple[int, int] | None:
 def _check_distinct(paths: Sequence[str], loaders: "Sequence[MarkdownLoader]") -> None:
     if len(paths) < 2:
         return
+    from .loaders.download import public_path
+
     first: dict[str, str] = {}
     for path, loader in zip(paths, loaders, strict=True):
         for source in loader.sources():
             if source in first:
                 raise InputError(
-                    f"{first[source]} and {path} both have {source}, so one would replace the other in the "
-                    f"collection. Index the folder that holds both, or use two collections."
+                    f"{public_path(first[source])} and {public_path(path)} both have {source}, so one would "
+                    f"replace the other in the collection. Index the folder that holds both, or use two collections."
                 )
             first[source] = path
 

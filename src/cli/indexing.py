@@ -66,9 +66,12 @@ def index(
         max_concurrency=max_concurrency,
     )
     if json:
+        from ..loaders.download import public_path
+        from ..stores.connection import public_uri
+
         totals = {word: sum(getattr(report, word) for report in reports) for word in (*_WORDS, "embedded", "requests")}
-        runs = [{"path": path, **report.as_dict()} for path, report in zip(paths, reports, strict=True)]
-        print_json({"uri": settings.uri, "collection": settings.collection, **totals, "runs": runs})
+        runs = [{"path": public_path(path), **report.as_dict()} for path, report in zip(paths, reports, strict=True)]
+        print_json({"uri": public_uri(settings.uri), "collection": settings.collection, **totals, "runs": runs})
     else:
         for path, report in zip(paths, reports, strict=True):
             typer.echo(_summary(path, report))
@@ -108,10 +111,12 @@ def index_before(settings: "Settings", paths: list[str]) -> None:
 
 def _summary(path: str, report: "SyncReport") -> str:
     """A run in one line."""
+    from ..loaders.download import public_path
+
     counts = ", ".join(f"{getattr(report, word)} {word}" for word in _WORDS)
     failed = f", {len(report.failed)} failed" if report.failed else ""
     files = f"{report.sources} file" if report.sources == 1 else f"{report.sources} files"
-    done = f"{path}: {files}, chunks: {counts}{failed}"
+    done = f"{public_path(path)}: {files}, chunks: {counts}{failed}"
     if not report.dry_run:
         return f"{done} in {report.seconds:.1f} s"
     tokens = f"; about {report.estimated_tokens:,} tokens to embed" if report.estimated_tokens else ""

@@ -28,6 +28,8 @@ _NOISY = (
     "pymilvus",
     "pymilvus.decorators",
 )
+# These write each request's URL, with the user's name, password and query that it may have.
+_TELLTALE = ("httpcore", "httpcore2", "httpx", "httpx2")
 
 
 def print_json(document: Any) -> None:
@@ -43,6 +45,8 @@ def say(message: str) -> None:
 def configure_logging(*, verbose: bool) -> None:
     """Send warnings and logs to stderr, a line each; of the libraries underneath only when asked to."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.INFO if verbose else logging.WARNING)
+    for name in _TELLTALE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in _NOISY if not verbose else ():
         logging.getLogger(name).setLevel(logging.CRITICAL)
         # pymilvus sets the levels of its loggers at import, and leaves their filters alone.

@@ -23,7 +23,9 @@ def is_url(path: str) -> bool:
     if scheme.lower() not in ("http", "https"):
         raise InputError(f"{scheme}:// is not understood. Give a file, a folder, a .zip, or an http(s) URL.")
     try:
-        host = urlsplit(path).hostname
+        parts = urlsplit(path)
+        # With a port that is no number: most likely a password with a '/' or '#', which no message may show.
+        host = parts.hostname if parts.port != 0 else None
     except ValueError:
         host = None
     if not host:
@@ -35,6 +37,11 @@ def public_url(url: str) -> str:
     """The URL without a user's name and password, and without its query, which may hold a signature."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def public_path(path: str) -> str:
+    """A path of files as results and messages show it: of a URL what `public_url` leaves, anything else as it is."""
+    return public_url(path) if is_url(path) else path
 
 
 def file_name(url: str) -> str:
