@@ -10,15 +10,19 @@ _LONG_ITEM = 600
 _LONG_HEADING = 150
 # Two rulers farther apart than this many lines are no front matter.
 _LONG_FRONT_MATTER = 40
+# A comment that is not closed within this many lines is none.
+_LONG_COMMENT = 1000
 
+# No two quantifiers side by side read the same characters: with two, a line of blanks is read in as many ways as it has
+# pairs of them, and the process stands still.
 _FENCE = re.compile(r"^\s*(?P<marks>`{3,}|~{3,})")
-_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})[ \t]+(?P<text>.*?)[ \t]*#*[ \t]*(?:\{#[^}]*\})?[ \t]*$")
+_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})[ \t](?P<text>.*)")
 _BARE_MARKS = re.compile(r"^\s*#+\s*$")
 _UNDERLINE = re.compile(r"^ {0,3}(?:=+|-{2,})\s*$")
 _RULER = re.compile(r"^ {0,3}(?P<mark>[-*_])\s*(?:(?P=mark)\s*){2,}$")
 _FIELD = re.compile(r"^\w[\w-]*:")
 _ITEM = re.compile(r"^(?P<indent>\s*)(?:[-*+•]|\d{1,9}[.)])\s+\S")
-_TABLE_RULER = re.compile(r"^\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
+_RULER_CELL = re.compile(r":?-+:?")
 # Tags, a picture or a template's placeholder alone on a line say nothing.
 _MUTE = re.compile(r"^\s*(?:</?[a-zA-Z][^>]*>\s*)+$|^\s*!\[[^\]]*\]\([^)]*\)\s*$|^\s*\{\{[^}]*\}\}\s*$")
 # Written as escapes: Chinese and Japanese comma, full stop, exclamation and question mark, colon, semicolon, and the
@@ -87,9 +91,11 @@ def quotables(text: str, headings: tuple[str, ...] = ()) -> list[Quotable]:
 def sentences(paragraph: str) -> list[str]:
     """Cut a paragraph into sentences, without the blanks between them."""
     spans = [match.span() for match in _CODE_SPAN.finditer(paragraph)]
-    found, start = [], 0
+    found, start, span = [], 0, 0
     for stop in _STOP.finditer(paragraph):
-        if any(begin < stop.start() < end - 1 for begin, end in spans):
+        while span < len(spans) and spans[span][1] - 1 <= stop.start():
+            span += 1
+        if span < len(spans) and spans[span][0] < stop.start():
             continue
         if stop["marks"] == "." and _ABBREVIATION.search(paragraph[max(start, stop.start() - 12) : stop.start() + 1]):
             continue
@@ -137,13 +143,13 @@ class _Cutter:
         following = self._lines[at + 1] if at + 1 < len(self._lines) else ""
         if _UNDERLINE.match(following):
             return 1 if "=" in following else 2
-        looks = len(line) <= _LONG_HEADING and not line.rstrip().endswith(_SENTENCE_MARKS)
-        more = any(other.strip(" #") for other in self._lines[at + 1 :])
-        return 6 if due and looks and more and not following.strip() else None
+        if not due or following.strip() or len(line) > _LONG_HEADING or line.rstrip().endswith(_SENTENCE_MARKS):
+            return None
+        return 6 if any(other.strip(" #") for other in self._lines[at + 1 :]) else None
 
     def _heading(self, line: str, level: int) -> Quotable:
         match = _HEADING.match(line)
-        name = match["text"] if match else line.strip()
+        name = _heading_text(match["text"]) if match else line.strip()
         self._section += 1
         if self._is_known(name):
             self._path = []
@@ -184,17 +190,18 @@ class _Cutter:
             if len(item) <= _LONG_ITEM:
                 yield self._piece(item)
             else:
-                first = _paragraph_end(lines, at)
-                yield self._piece("\n".join(lines[at:first]).rstrip())
-                at = first
-                while at < end:
-                    if (after := _skipped(lines, at)) > at:
-                        at = after
-                        continue
-                    after = min(_block_end(lines, at), end)
-                    yield self._piece("\n".join(lines[at:after]).rstrip())
-                    at = after
+                yield from self._parts(lines[at:end])
             at = end
+
+    def _parts(self, item: list[str]) -> Iterator[Quotable]:
+        """Paragraphs, lists and code blocks of one item."""
+        at = _paragraph_end(item, 0)
+        yield self._piece("\n".join(item[:at]).rstrip())
+        while at < len(item):
+            if (after := _skipped(item, at)) == at:
+                after = _block_end(item, at)
+                yield self._piece("\n".join(item[at:after]).rstrip())
+            at = after
 
     def _piece(self, text: str, *, table_head: str = "", inline: bool = False) -> Quotable:
         return Quotable(text, self._block, self._section, self._headings, table_head, inline=inline)
@@ -206,7 +213,7 @@ def _skipped(lines: list[str], at: int) -> int:
     if not line.strip() or _MUTE.match(line) or _BARE_MARKS.match(line):
         return at + 1
     if line.lstrip().startswith("<!--"):
-        return next((i for i in range(at, len(lines)) if "-->" in lines[i]), at) + 1
+        return next((i for i in range(at, min(at + _LONG_COMMENT, len(lines))) if "-->" in lines[i]), at) + 1
     if not _RULER.match(line):
         return at
     following = lines[at + 1 : at + 1 + _LONG_FRONT_MATTER]
@@ -238,7 +245,22 @@ def _fence_end(lines: list[str], at: int) -> int:
 
 
 def _is_table(lines: list[str], at: int) -> bool:
-    return "|" in lines[at] and at + 1 < len(lines) and "|" in lines[at + 1] and bool(_TABLE_RULER.match(lines[at + 1]))
+    return "|" in lines[at] and at + 1 < len(lines) and "|" in lines[at + 1] and _is_table_ruler(lines[at + 1])
+
+
+def _is_table_ruler(line: str) -> bool:
+    """Whether a line is a table's ``|---|:-:|``."""
+    cells = line.strip().removeprefix("|").removesuffix("|").split("|")
+    return all(_RULER_CELL.fullmatch(cell.strip()) for cell in cells)
+
+
+def _heading_text(text: str) -> str:
+    """What follows a heading's marks, without the closing ones and without an anchor (``{#id}``)."""
+    text = text.strip()
+    if text.endswith("}"):
+        before, mark, anchor = text[:-1].rpartition("{#")
+        text = before.rstrip() if mark and "}" not in anchor else text
+    return text.rstrip("#").rstrip()
 
 
 def _item_end(lines: list[str], at: int) -> int:

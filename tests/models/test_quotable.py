@@ -126,3 +126,39 @@ def test_every_piece_stands_in_the_text_to_the_character_and_in_order(lines: lis
     for piece in quotables(text):
         at = text.index(piece.text, at) + len(piece.text)
         assert piece.table_head in text
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        " ", "\t", "#", "# a ", "# a\n", "# a {#", "a|b\n|-", "|-", "|-\n", "a\n|-|\n", "- a\n", "- ", "1. ", "* ",
+        "<a ", "<a>", "<!-- a\n", "![", "{{", "`", "`a. B` ", "a. B ", "。", ".' ", "```\n", "- a\n  ```\n", "a\n\n",
+        "a\n===\n", "---\na: b\n", "- " + "word " * 200 + "\n  - a\n", "\n", "|\n", "e.g. ",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["", "# a", "a | b\n", "- a\n\n  "])
+def test_hostile_text_takes_linear_time(before: str, unit: str) -> None:
+    """100,000 characters each: were anything quadratic, this would take many minutes, and with three, days."""
+    text = before + unit * (100_000 // len(unit)) + "b\n\nText |"
+    assert sum(len(piece.text) for piece in quotables(text)) <= len(text)
+
+
+def test_only_the_closing_marks_of_a_heading_and_its_anchor_are_left_out() -> None:
+    lines = ["# a  b", "## Storage ##", "### Keys {#keys}  ", "# Sets {1} {#sets}", "# {x} is {y}"]
+    assert [piece.text for piece in quotables("\n".join(lines)) if piece.is_heading] == [
+        "a  b",
+        "Storage",
+        "Keys",
+        "Sets {1}",
+        "{x} is {y}",
+    ]
+
+
+@pytest.mark.parametrize("ruler", ["|---|---|", "--|:-:", " | :--- | ---: | ", "|-|"])
+def test_a_table_is_known_by_its_ruler(ruler: str) -> None:
+    assert [piece.table_head for piece in quotables(f"| a | b |\n{ruler}\n| c | d |")] == [f"| a | b |\n{ruler}"]
+
+
+@pytest.mark.parametrize("line", ["| --- | - - |", "| | |", "|---|a|", "||"])
+def test_other_lines_with_bars_are_no_ruler(line: str) -> None:
+    assert not any(piece.table_head for piece in quotables(f"| a | b |\n{line}\n| c | d |"))
