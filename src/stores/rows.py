@@ -139,6 +139,8 @@ def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
                 f"Metadata {key!r} of {_name(metadata)} has {exc}, which Milvus cannot keep. Use texts, finite "
                 f"numbers, booleans, lists and dicts."
             ) from exc
+    if _most_bytes(plain) <= _MAX_METADATA:
+        return plain
     size = len(json.dumps(plain, ensure_ascii=False).encode())
     if size > _MAX_METADATA:
         raise InputError(
@@ -147,8 +149,22 @@ def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _most_bytes(plain: Any) -> int:
+    """More bytes than a plain value has as JSON."""
+    if isinstance(plain, str):
+        # An escaped control character is six.
+        return 6 * len(plain) + 4
+    if isinstance(plain, dict):
+        return 4 + sum(_most_bytes(key) + _most_bytes(value) for key, value in plain.items())
+    if isinstance(plain, list):
+        return 4 + sum(map(_most_bytes, plain))
+    return 32
+
+
 def _plain(value: Any, depth: int = 0) -> Any:
     """A value in JSON's own types; ValueError says what in it has none."""
+    if type(value) is str and value.isascii():
+        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str) and _is_text(value):
