@@ -107,11 +107,11 @@ class OpenAICompatibleEmbeddings:
         self._client.client = _Plain(self._client.client)
         self._client.async_client = _PlainAsync(self._client.async_client)
 
-    def embed(self, texts: list[str], *, is_query: bool) -> list[list[float]]:
+    def embed(self, texts: list[str], *, is_query: bool) -> list[Any]:
         """Embed texts in one request."""
         return self._client.embed_documents(texts, chunk_size=len(texts))
 
-    async def aembed(self, texts: list[str], *, is_query: bool) -> list[list[float]]:
+    async def aembed(self, texts: list[str], *, is_query: bool) -> list[Any]:
         """Embed texts in one request."""
         return await self._client.aembed_documents(texts, chunk_size=len(texts))
 

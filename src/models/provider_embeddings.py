@@ -1,25 +1,29 @@
 """Embeddings of a provider: prefixes, batches, retries, checks and normalisation around a vendor's client."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from .calls import Calls
 from .failures import response_error
-from .vectors import BadVectorsError, batches, checked
+from .vectors import BadVectorsError, batches, checked_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 class EmbeddingClient(Protocol):
     """One request for a few texts, as a vendor's client makes it: no retries, no checks."""
 
-    def embed(self, texts: list[str], *, is_query: bool) -> list[list[float]]:
-        """Embed texts in one request."""
+    def embed(self, texts: list[str], *, is_query: bool) -> Sequence[Any]:
+        """Embed texts in one request. A vector is any sequence of numbers."""
         ...
 
-    async def aembed(self, texts: list[str], *, is_query: bool) -> list[list[float]]:
+    async def aembed(self, texts: list[str], *, is_query: bool) -> Sequence[Any]:
         """Embed texts in one request."""
         ...
 
@@ -117,18 +121,27 @@ class ProviderEmbeddings(Embeddings):
             ModelResponseError: Vectors are missing, of a wrong dimension or not finite.
             ModelError: Anything else, see `milvus_rag.errors`.
         """
-        vectors: list[list[float]] = []
-        for batch in self._batches(texts):
-            answer = self._calls.run(partial(self._client.embed, batch, is_query=False))
-            vectors += self._checked(answer, len(batch))
+        vectors: list[list[float]] = self.embed_matrix(texts).tolist()
         return vectors
+
+    def embed_matrix(self, texts: Sequence[str]) -> "NDArray[np.float64]":
+        """Embed documents, see `embed_documents`; without a list of each vector, which takes as long as a request.
+
+        Returns:
+            The vectors, of shape (number of texts, dimension).
+        """
+        parts = [
+            self._checked(self._calls.run(partial(self._client.embed, batch, is_query=False)), len(batch))
+            for batch in self._batches(texts)
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self._wrapping.dimension or 0))
 
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed documents, see `embed_documents`."""
         vectors: list[list[float]] = []
         for batch in self._batches(texts):
             answer = await self._calls.arun(partial(self._client.aembed, batch, is_query=False))
-            vectors += self._checked(answer, len(batch))
+            vectors += self._checked(answer, len(batch)).tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
@@ -141,24 +154,31 @@ class ProviderEmbeddings(Embeddings):
             ModelError: See `embed_documents`.
         """
         texts = [self._wrapping.query_prefix + text]
-        return self._checked(self._calls.run(partial(self._client.embed, texts, is_query=True)), 1)[0]
+        answer = self._calls.run(partial(self._client.embed, texts, is_query=True))
+        return _only(self._checked(answer, 1))
 
     async def aembed_query(self, text: str) -> list[float]:
         """Embed a question, see `embed_query`."""
         texts = [self._wrapping.query_prefix + text]
-        return self._checked(await self._calls.arun(partial(self._client.aembed, texts, is_query=True)), 1)[0]
+        answer = await self._calls.arun(partial(self._client.aembed, texts, is_query=True))
+        return _only(self._checked(answer, 1))
 
-    def _batches(self, texts: list[str]) -> Iterator[list[str]]:
+    def _batches(self, texts: Sequence[str]) -> Iterator[list[str]]:
         prefix = self._wrapping.document_prefix
         for batch in batches(texts, most=self.max_batch, most_chars=self.max_batch_chars):
             yield [prefix + text for text in batch]
 
-    def _checked(self, answer: Any, count: int) -> list[list[float]]:
+    def _checked(self, answer: Any, count: int) -> "NDArray[np.float64]":
         wrapping = self._wrapping
         try:
-            vectors = checked(answer, count=count, dimension=wrapping.dimension, normalise=wrapping.normalise)
+            vectors = checked_matrix(answer, count=count, dimension=wrapping.dimension, normalise=wrapping.normalise)
         except BadVectorsError as exc:
             raise response_error(self._calls.endpoint, str(exc)) from exc
         if wrapping.dimension is None:
-            self._wrapping = replace(wrapping, dimension=len(vectors[0]))
+            self._wrapping = replace(wrapping, dimension=vectors.shape[1])
         return vectors
+
+
+def _only(vectors: "NDArray[np.float64]") -> list[float]:
+    vector: list[float] = vectors[0].tolist()
+    return vector

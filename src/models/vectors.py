@@ -16,6 +16,15 @@ class BadVectorsError(ValueError):
 
 
 def checked(vectors: Sequence[Any], *, count: int, dimension: int | None, normalise: bool) -> list[list[float]]:
+    """Check vectors, all or none; see `checked_matrix`."""
+    matrix = checked_matrix(vectors, count=count, dimension=dimension, normalise=normalise)
+    rows: list[list[float]] = matrix.tolist()
+    return rows
+
+
+def checked_matrix(
+    vectors: Sequence[Any], *, count: int, dimension: int | None, normalise: bool
+) -> "NDArray[np.float64]":
     """Check vectors, all or none.
 
     Args:
@@ -25,7 +34,7 @@ def checked(vectors: Sequence[Any], *, count: int, dimension: int | None, normal
         normalise: Whether to scale each to length 1.
 
     Returns:
-        The vectors, ``count`` lists of ``dimension`` floats.
+        The vectors, of shape ``(count, dimension)``.
 
     Raises:
         BadVectorsError: One is missing, too short or long, not finite, or zero where it is to be normalised.
@@ -33,7 +42,7 @@ def checked(vectors: Sequence[Any], *, count: int, dimension: int | None, normal
     if len(vectors) != count:
         raise BadVectorsError(f"answered {len(vectors)} vectors for {count} texts")
     if not count:
-        return []
+        return np.empty((0, dimension or 0))
     matrix = _as_matrix(vectors)
     size = matrix.shape[1]
     if not size or size != (dimension or size):
@@ -47,8 +56,7 @@ def checked(vectors: Sequence[Any], *, count: int, dimension: int | None, normal
             raise BadVectorsError("answered a vector of zeros, which has no direction")
         matrix /= largest
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    rows: list[list[float]] = matrix.tolist()
-    return rows
+    return matrix
 
 
 def _as_matrix(vectors: Sequence[Any]) -> "NDArray[np.float64]":

@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import Any
@@ -139,6 +139,7 @@ class EmbeddingRequests:
     def __init__(self, embedding: Embeddings, stop: threading.Event, gate: Gate | None = None) -> None:
         once: Callable[[], Embeddings] | None = getattr(embedding, "without_retries", None)
         self._embedding = once() if once else embedding
+        self._embed_texts = _quickest(self._embedding)
         self._gate = gate or Gate(stop)
         self._lock = threading.Lock()
         self._dimension: int | None = None
@@ -189,7 +190,7 @@ class EmbeddingRequests:
             with self._lock:
                 self.requests += 1
             try:
-                vectors = self._checked(self._embedding.embed_documents(list(texts)), len(texts))
+                vectors = self._checked(self._embed_texts(list(texts)), len(texts))
             except Exception as exc:
                 wait = _retry_after(exc)
                 if not _passing(exc):
@@ -229,6 +230,14 @@ class EmbeddingRequests:
         if not np.isfinite(vectors).all():
             raise ModelResponseError("The embedding model answered a vector with values that are no numbers.")
         return list(vectors)
+
+
+def _quickest(embedding: Embeddings) -> Callable[[list[str]], Any]:
+    """``embed_matrix``, where it stands beside the ``embed_documents`` that it equals, and nobody overrode that."""
+    owners = [getattr(embedding, "__dict__", {}), *(vars(cls) for cls in type(embedding).__mro__)]
+    owner: Mapping[str, Any] = next((names for names in owners if "embed_documents" in names), {})
+    matrix: Callable[[list[str]], Any] | None = getattr(embedding, "embed_matrix", None)
+    return matrix if matrix and "embed_matrix" in owner else embedding.embed_documents
 
 
 def _passing(exc: Exception) -> bool:
