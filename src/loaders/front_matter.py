@@ -16,6 +16,14 @@ FrontMatterValue: TypeAlias = str | int | float | bool | list[str | int | float 
 _FIRST_KEY = re.compile(r"""\{|["']?\w[^:]{0,200}:(?:\s|$)""")
 
 
+# What PyYAML's loader in C nests without harm; it overflows the stack of a thread at some thousand levels.
+_SHALLOW = 100
+# Aliases, and what the two loaders take differently.
+_UNALIKE = frozenset("*\\\t\ufeff")
+_OPENERS = re.compile(r"[\[{]|[-?:](?=\s)")
+_FastLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 class _PlainLoader(yaml.SafeLoader):
     """YAML without aliases, which a few lines can blow up to any size."""
 
@@ -71,7 +79,9 @@ def front_matter_fields(lines: Sequence[str]) -> dict[str, FrontMatterValue]:
     if not length:
         return {}
     try:
-        loaded = yaml.load("\n".join(lines[1 : length - 1]), Loader=_PlainLoader)  # noqa: S506 - derived from SafeLoader
+        text = "\n".join(lines[1 : length - 1])
+        is_plain = not _UNALIKE & set(text) and len(_OPENERS.findall(text)) < _SHALLOW
+        loaded = yaml.load(text, Loader=_FastLoader if is_plain else _PlainLoader)  # noqa: S506 - both are safe ones
         if not isinstance(loaded, dict):
             return {}
         fields = ((key, _simple(value)) for key, value in loaded.items() if isinstance(key, str))

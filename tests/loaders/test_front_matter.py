@@ -1,9 +1,10 @@
 """Front matter: where it ends and what of it is read."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from milvus_rag.loaders import front_matter
 from milvus_rag.loaders.front_matter import MAX_CHARACTERS, front_matter_fields, front_matter_length
 
 
@@ -91,3 +92,27 @@ def test_what_is_not_valid_or_not_harmless_has_no_fields(yaml: str) -> None:
 def test_no_front_matter_fails(yaml: str) -> None:
     for value in front_matter_fields(f"---\na: b\n{yaml}\n---".split("\n")).values():
         assert isinstance(value, str | int | float | bool | list)
+
+
+_PIECES = st.sampled_from(
+    ["a: b", "k:", "  - 1", "- 2", "[a, b]", "{c: d}", '"q: r"', "'s'", "# c", "|", "  text", ">", "? x", ": y", "\t",
+     "é", "\u2028", "\x85", "\x7f", "\x00", "...", "%YAML 1.1", "!!str 3", "&a b", "*a", "\\", "2024-01-02", "1:20",
+     "0x1F", "null", "~", "yes", "@x", "`y`", "\ufeff", "\U0001f600", "<<: {a: 1}", "=", "012", "1_000", ".5",
+     "- - - a"]
+)  # fmt: skip
+
+
+@given(lines=st.lists(st.lists(_PIECES, min_size=1, max_size=3).map(" ".join), max_size=5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+def test_both_loaders_read_the_same(monkeypatch: pytest.MonkeyPatch, lines: list[str]) -> None:
+    """The one in C is not in every build of PyYAML, and what is read of a file must be the same everywhere."""
+    yaml = "k0: v\n" + "\n".join(lines)
+    quickly = fields(yaml)
+    with monkeypatch.context() as patch:
+        patch.setattr(front_matter, "_SHALLOW", 0)
+        assert fields(yaml) == quickly
+
+
+@pytest.mark.parametrize("opener", ["[", "{a: ", "- ", "? ", "a:\n "])
+def test_deep_nesting_is_no_harm(opener: str) -> None:
+    assert fields("a: " + opener * (MAX_CHARACTERS // len(opener) - 100) + "b") == {}
