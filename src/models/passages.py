@@ -7,12 +7,11 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-# A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none.
-_TAGGED = re.compile(
-    r"^[ \t]*<context>[ \t]*\n(?P<context>.*)^[ \t]*</context>\s*^[ \t]*<question>[ \t]*\n"
-    r"(?P<question>.*?)^[ \t]*</question>",
-    re.DOTALL | re.MULTILINE,
-)
+# A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none. Three patterns, and no
+# one for all: it would look from each opening tag to the prompt's end.
+_OPENING = re.compile(r"^[ \t]*<context>[ \t]*\n", re.MULTILINE)
+_BETWEEN = re.compile(r"^[ \t]*</context>\s*^[ \t]*<question>[ \t]*\n", re.MULTILINE)
+_CLOSING = re.compile(r"^[ \t]*</question>", re.MULTILINE)
 _INLINE = {
     name: re.compile(rf"<{name}>(?!\s+tags\b)((?:(?!<{name}>).)*)</{name}>", re.DOTALL)
     for name in ("context", "question")
@@ -89,16 +88,28 @@ def _text_of(message: BaseMessage) -> str:
 
 def _split_prompt(prompt: str, earlier: str) -> tuple[str, str]:
     """The question and the context of one human message."""
-    if blocks := list(_TAGGED.finditer(prompt)):
-        return blocks[-1]["question"], blocks[-1]["context"]
+    if (tagged := _split_tagged(prompt)) is not None:
+        return tagged
     found = {name: list(pattern.finditer(prompt)) for name, pattern in _INLINE.items()}
     if found["context"] or found["question"]:
-        rest = prompt
-        for match in (*found["context"], *found["question"]):
-            rest = rest.replace(match[0], "\n\n")
+        rest = _INLINE["question"].sub("\n\n", _INLINE["context"].sub("\n\n", prompt))
         question = found["question"][-1][1] if found["question"] else _split_untagged(rest, "")[0]
         return question, found["context"][-1][1] if found["context"] else f"{earlier}\n\n{rest}"
     return _split_untagged(prompt, earlier)
+
+
+def _split_tagged(prompt: str) -> tuple[str, str] | None:
+    """The tutorials' blocks: the question is the last one, the context all before it, other blocks' tags included."""
+    opening = _OPENING.search(prompt)
+    closings = [closing.start() for closing in _CLOSING.finditer(prompt)]
+    if opening is None or not closings:
+        return None
+    boundaries = [between for between in _BETWEEN.finditer(prompt, opening.end()) if between.end() <= closings[-1]]
+    if not boundaries:
+        return None
+    begin = boundaries[-1].end()
+    end = next(closing for closing in closings if closing >= begin)
+    return prompt[begin:end], prompt[opening.end() : boundaries[-1].start()]
 
 
 def _split_untagged(prompt: str, earlier: str) -> tuple[str, str]:

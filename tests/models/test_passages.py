@@ -138,3 +138,18 @@ def test_a_prompt_without_a_question_has_an_empty_one(messages: list[BaseMessage
 )
 def test_a_passage_is_cited_by_what_is_known_of_it(passage: Passage, citation: str) -> None:
     assert passage.citation == citation
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "<context>\n", "</context>\n<question>\n", "<context>", "</context>", "</question>\n", "<context>a</context>",
+        "</context>\n<question>\n</question>\n", "<context>\n</context>\n<question>\n", " ", "\t", "\n", " \n",
+        "Context: ", "Question:\n", "Answer: ", "&lt;context ", "<context ", "a\n\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["", "<context>\n", "<context>\n</context>\n"])
+def test_hostile_prompts_take_linear_time(before: str, unit: str) -> None:
+    """500,000 characters each: were anything quadratic, this would take minutes."""
+    prompt = before + unit * (500_000 // len(unit)) + "Why?"
+    assert len(read_enquiry([HumanMessage(prompt)]).question) <= len(prompt)
