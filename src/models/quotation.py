@@ -35,9 +35,11 @@ _SAME_QUESTION = 0.7
 # What a chosen piece introduces is brought along up to this many characters.
 _COMPANY = 1200
 
-_LINK = re.compile(r"\[[^\]]*\]\([^)\s]*\)")
+# Without brackets inside, so that a page of brackets takes no longer than any other; an address may hold pairs of them.
+_ADDRESS_PATTERN = r"\]\((?:[^()\s]|\([^()\s]*\))*\)"
+_LINK = re.compile(rf"\[[^\[\]]*{_ADDRESS_PATTERN}")
 # What a link leads to is not said by it.
-_ADDRESS = re.compile(r"\]\([^)\s]*\)")
+_ADDRESS = re.compile(_ADDRESS_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,3 +212,15 @@ def test_every_quote_stands_in_the_context_to_the_character(lines: list[str]) ->
         quoted = re.sub(r"^> ?", "", answer.removeprefix(INTRODUCTION).strip(), flags=re.MULTILINE)
         for block in re.split(r"\n\n| \[…\] |(?<=data\.) |\n(?=- )", quoted):
             assert block in context
+
+
+@pytest.mark.parametrize("unit", ["[", "](", "[a](", "[a](b(", "](x(y)", "[a](b) ", "zebra. ", "- zebra\n"])
+def test_hostile_passages_are_answered_from_in_linear_time(unit: str) -> None:
+    """100,000 characters each: were anything quadratic, this would take minutes."""
+    assert "zebra" in _quotes("Where is the zebra?", f"The zebra is here. {unit * (100_000 // len(unit))}")
+
+
+def test_a_link_whose_address_holds_brackets_is_taken_for_one() -> None:
+    """Its address is no answer."""
+    page = "See [this page](https://example.com/zebra_(animal)_stripes.md).\n\nStripes are black and white."
+    assert _quotes("Which stripes?", page) == "Stripes are black and white."
