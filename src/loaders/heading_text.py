@@ -6,11 +6,13 @@ _ATTRIBUTES = re.compile(r"\{:?\s*[#.][^{}]*\}$")
 _CLOSING_MARKS = re.compile(r"(?:^|(?<=[ \t]))#+$")
 # A fixed list, since <String> in a heading is a type and not a tag.
 _INLINE_TAG = re.compile(
-    r"</?(?:a|abbr|b|big|br|code|del|em|font|i|img|ins|kbd|mark|s|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>"
-    r"|<!--(?:[^-]|-(?!->))*-->",
+    r"</?(?:a|abbr|b|big|br|code|del|em|font|i|img|ins|kbd|mark|s|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>",
     re.IGNORECASE,
 )
+_COMMENT = re.compile("<!--.*?-->", re.DOTALL)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)")
+# A heading ends with an anchor and with closing marks, in either order; a line of nothing else is cut no further.
+_MOST_ENDINGS = 8
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
@@ -27,7 +29,11 @@ def heading_text(marked: str) -> str:
         One line of text with single blanks.
     """
     text = marked.strip()
-    while (bare := _ATTRIBUTES.sub("", _CLOSING_MARKS.sub("", text)).rstrip()) != text:
-        text = bare
+    for _ in range(_MOST_ENDINGS):
+        text = _ATTRIBUTES.sub("", _CLOSING_MARKS.sub("", text)).rstrip()
+    bare = text
+    # Up to the last end of a comment each of them ends: none is looked for in vain.
+    end = text.rfind("-->") + len("-->")
+    text = _COMMENT.sub("", text[:end]) + text[end:]
     text = _ESCAPE.sub(r"\1", _LINK.sub(r"\1", _INLINE_TAG.sub("", text)))
     return " ".join(text.split()) or " ".join(bare.split())

@@ -167,3 +167,12 @@ def test_outside_of_lists_headings_and_fences_are_those_of_a_commonmark_parser(t
     assert [block.start for block in blocks if block.kind is Kind.FENCE] == [
         token.map[0] for token in tokens if token.type == "fence" and token.level == 0 and token.map
     ]
+
+
+@pytest.mark.parametrize(
+    "unit", ["# ", "#", "<!--", "<!-- -->", "<!-->", "{#a}", "{: ", "[a](", "[", "<a ", "\\", "--> <!--"]
+)
+def test_hostile_headings_take_linear_time(unit: str) -> None:
+    """200,000 characters each: were anything quadratic, this would take many minutes."""
+    text = "a " + unit * (200_000 // len(unit))
+    assert heading_text(text).startswith("a")
