@@ -31,13 +31,15 @@ _COLLECTION_NOT_FOUND = 100
 _NOT_LOADED = (101, 103)
 # Milvus repeats filters of any length in its messages.
 _LONGEST_MESSAGE = 500
-_NOT_LOADED_MESSAGES = re.compile(r"collection.* not (?:fully )?loaded", re.IGNORECASE)
+# Between two words of a message is a name or a type, of a length that is bounded: messages also repeat filters.
+_NAMED = ".{0,500}"
+_NOT_LOADED_MESSAGES = re.compile(rf"collection{_NAMED} not (?:fully )?loaded", re.IGNORECASE)
 _FILTER_MESSAGES = re.compile(
     r"pars(?:e|ing) expression|create (?:\w+ )?plan|invalid expression|invalid expr|not a boolean expression|"
     r"unsupported (?:\w+ )?(?:expr|data ?type)|GenericValue|recursion depth|list elements must be|"
     r"unexpected (?:end|token|character)|unknown (?:function|escape)|"
-    r"left side of|supported: text_match|expected .* at column|at column \d+|unterminated|unknown field|"
-    r"field .* (?:not exist|does not exist)|type mismatch|cannot compare",
+    r"left side of|supported: text_match|at column \d+|unterminated|unknown field|"
+    rf"expected{_NAMED} at column|field{_NAMED} (?:not exist|does not exist)|type mismatch|cannot compare",
     re.IGNORECASE,
 )
 _AUTH_MESSAGES = re.compile(

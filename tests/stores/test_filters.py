@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from pymilvus.exceptions import MilvusException
 
 from milvus_rag import MilvusStore, open_store
-from milvus_rag.errors import FilterError, InputError
+from milvus_rag.errors import FilterError, InputError, StoreError
+from milvus_rag.stores.connection import translated_errors
 from milvus_rag.stores.filters import Column, quote, to_expression
 
 OPERATORS = ("$and", "$eq", "$exists", "$gt", "$gte", "$in", "$like", "$lt", "$lte", "$ne", "$nin", "$not", "$or")
@@ -315,3 +317,16 @@ def test_a_filter_and_an_expression_hold_together(store: MilvusStore) -> None:
 def test_a_search_says_which_argument_it_does_not_know(store: MilvusStore) -> None:
     with pytest.raises(InputError, match="filters"):
         store.similarity_search("x", filters={"lang": "en"})
+
+
+@pytest.mark.parametrize("unit", ["field ", "expected ", "collection ", "password ", "create ", "unsupported "])
+def test_a_message_that_repeats_a_long_filter_is_read_in_linear_time(unit: str) -> None:
+    """500,000 characters each: were anything quadratic, this would take minutes."""
+    repeated = unit * (500_000 // len(unit))
+    with pytest.raises(StoreError), translated_errors("./a.db", expression="a == 1"):
+        raise MilvusException(message=repeated)
+    with (
+        pytest.raises(FilterError, match="Milvus cannot use the filter"),
+        translated_errors("./a.db", expression="a == 1"),
+    ):
+        raise MilvusException(message=f"{repeated} field a does not exist")
