@@ -50,12 +50,34 @@ class Leftovers:
         gone: Of sources that are gone.
         gone_sources: Names of these.
         namesakes: Names of sources that were read, of which there are rows from elsewhere too; those stay.
+        moved: Other loaders that this one is taken for, with the sources that are gone because of it.
     """
 
     replaced: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     gone_sources: set[str] = field(default_factory=set)
     namesakes: set[str] = field(default_factory=set)
+    moved: dict[str, set[str]] = field(default_factory=dict)
+
+    def notes(self, place_of: Callable[[str], str | None]) -> list[str]:
+        """What a user should know of it.
+
+        Args:
+            place_of: Where another loader's files were.
+        """
+        notes = []
+        for root, gone in self.moved.items():
+            removed = f"{len(gone)} files that are gone from it were removed: {examples(gone)}." if gone else ""
+            notes.append(
+                f"Taken for the folder {place_of(root) or root} at another place, since at least half of it is the "
+                f"same. {removed or 'No file was removed because of it.'}"
+            )
+        if self.namesakes:
+            notes.append(
+                f"{len(self.namesakes)} sources have names that were indexed from elsewhere too, and both are kept: "
+                f"{examples(self.namesakes)}."
+            )
+        return notes
 
 
 def find_leftovers(
@@ -67,6 +89,7 @@ def find_leftovers(
     failed: Collection[str],
     covers: Callable[[str], bool] | None,
     adopted: Mapping[str, int],
+    may_have_moved: Callable[[str], bool],
 ) -> Leftovers:
     """Sort out the rows of a collection.
 
@@ -78,6 +101,7 @@ def find_leftovers(
         failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
         covers: Whether a source would be given by the loader, were it there; None where nothing is to be pruned.
         adopted: How many rows were found under another loader's name, by that name.
+        may_have_moved: Whether what another loader loads may be what this one does, at another place.
     """
     left = Leftovers()
     elsewhere: dict[str | None, Leftovers] = defaultdict(Leftovers)
@@ -92,10 +116,14 @@ def find_leftovers(
             part.gone.append(row_id)
             part.gone_sources.add(source)
     left.namesakes.clear()
-    for other, part in elsewhere.items():
-        # A folder that was moved is known by what is the same: at least half of it. Otherwise it is another folder
-        # that happens to have files of the same names.
-        if other is not None and adopted.get(other, 0) >= max(1, len(part.replaced) + len(part.gone)):
+    for other, count in adopted.items():
+        # A folder that was moved is known by what is the same, at least half of it, and by not being where it was.
+        # Otherwise it is another folder that has files of the same names.
+        part = elsewhere[other]
+        if count >= max(1, len(part.replaced) + len(part.gone)) and may_have_moved(other):
+            left.moved[other] = part.gone_sources
+    for other_root, part in elsewhere.items():
+        if other_root in left.moved:
             left.replaced += part.replaced
             left.gone += part.gone
             left.gone_sources |= part.gone_sources

@@ -23,8 +23,9 @@ from langchain_core.documents import BaseDocumentTransformer
 
 from .embedding_requests import StoppedError
 from .milvus import MilvusStore
+from .sync_options import SyncOptions
 from .sync_report import Failure, OnProgress, SyncInterrupted, SyncProgress, SyncReport
-from .sync_run import SyncOptions, SyncRun
+from .sync_run import SyncRun
 
 __all__ = ["Failure", "SyncInterrupted", "SyncProgress", "SyncReport", "async_sync", "sync"]
 

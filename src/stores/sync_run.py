@@ -5,7 +5,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,14 +16,15 @@ from .chunks import Chunk, StoredRow, by_source, read_chunks
 from .collection_rows import ROWS_PER_REQUEST, CollectionRows
 from .embedding_requests import EmbeddingRequests
 from .ledger import Ledger
-from .leftovers import RowIds, examples, find_leftovers
+from .leftovers import RowIds, find_leftovers
 from .lookahead import Lookahead
 from .milvus import MilvusStore
-from .origins import root_of
+from .origins import may_have_moved, place_of, root_of
 from .rows import check_chunk
-from .sync_report import Failure, OnProgress, ProgressCounter, SyncInterrupted, SyncReport
+from .sync_options import SyncOptions
+from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport
 from .sync_writer import SyncWriter
-from .upkeep import finish, mark_unflushed, splitter_change
+from .upkeep import finish, mark_unflushed, remembered_place, splitter_change
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,21 +36,6 @@ _AHEAD = 2
 _CHARS_PER_TOKEN = 4
 # After Ctrl-C: as long as the request to Milvus that is under way may take to end.
 _INTERRUPT_SECONDS = 0.8
-
-
-@dataclass(frozen=True, kw_only=True)
-class SyncOptions:
-    """What `sync` is asked for."""
-
-    prune: bool = True
-    dry_run: bool = False
-    batch_size: int | None = None
-    max_concurrency: int = 8
-    on_progress: OnProgress | None = None
-
-    def __post_init__(self) -> None:
-        if self.max_concurrency < 1 or (self.batch_size is not None and self.batch_size < 1):
-            raise InputError("max_concurrency and batch_size are at least 1.")
 
 
 class SyncRun:
@@ -79,6 +64,7 @@ class SyncRun:
         self._stop = stop
         self._progress = ProgressCounter(options.on_progress, loader)
         self._root, self._is_rooted = root_of(loader)
+        self._place_now = place_of(loader)
         self._report = SyncReport(dry_run=options.dry_run)
         self._requests = EmbeddingRequests(store.embedding, stop) if store.embedding is not None else None
         self._rows: CollectionRows | None = None
@@ -142,7 +128,14 @@ class SyncRun:
         if self._writer is not None and self._writer.rows is not None:
             splitter = self._splitter if loader_error is None else None
             had_rows = bool(self._count_before)
-            note = finish(self._store, self._writer.rows, root=self._root, splitter=splitter, had_rows=had_rows)
+            note = finish(
+                self._store,
+                self._writer.rows,
+                root=self._root,
+                place=self._place_now,
+                splitter=splitter,
+                had_rows=had_rows,
+            )
             self._report.notes += [note] if note else []
         if loader_error is not None:
             raise loader_error
@@ -152,6 +145,7 @@ class SyncRun:
             self._store,
             self._rows,
             root=self._root,
+            place=self._place_now,
             requests=self._requests,
             max_concurrency=self._options.max_concurrency,
             batch_size=self._options.batch_size,
@@ -339,7 +333,7 @@ class SyncRun:
             return
         written = 0 if self._options.dry_run else self._report.added
         count = ledger.count() if written else self._count_before
-        if count == self._found + written:
+        if count == self._found + written and not any(map(self._may_have_moved, self._adopted)):
             return
         left = find_leftovers(
             ledger.places(),
@@ -349,18 +343,23 @@ class SyncRun:
             failed=self._failed,
             covers=self._covers() if prune else None,
             adopted=self._adopted,
+            may_have_moved=self._may_have_moved,
         )
         self._report.removed = len(left.replaced) + len(left.gone)
         self._report.pruned = sorted(left.gone_sources)
-        if left.namesakes:
-            self._report.notes.append(
-                f"{len(left.namesakes)} sources have names that were indexed from elsewhere too, and both are kept: "
-                f"{examples(left.namesakes)}."
-            )
+        self._report.notes += left.notes(self._place_of)
         if self._writer is not None and self._writer.rows is not None and self._report.removed:
             mark_unflushed(self._store)
             self._writer.rows.delete(left.replaced)
             self._writer.rows.delete(left.gone)
+
+    def _may_have_moved(self, root: str) -> bool:
+        return may_have_moved(self._place_of(root), self._place_now)
+
+    def _place_of(self, root: str) -> str | None:
+        # As it is now: another process may have begun with its folder meanwhile.
+        layout = self._store.layout
+        return remembered_place(layout, root) if layout is not None else None
 
     def _covers(self) -> Callable[[str], bool] | None:
         """What may be pruned."""

@@ -13,7 +13,7 @@ from .layout import DIGEST_KEY, ROOT_KEY
 from .ledger import Ledger, Vector
 from .milvus import MilvusStore
 from .searched_text import embedded_text
-from .upkeep import mark_unflushed
+from .upkeep import mark_unflushed, remember_place
 
 _POLL_SECONDS = 0.1
 # Texts of a run whose vectors are in the collection; of more than these a repeated one may be embedded again.
@@ -50,6 +50,7 @@ class SyncWriter:
         store: Where the rows go; its collection is created with the first of them.
         rows: The collection's, where it exists.
         root: Names the loader that they come from.
+        place: Where its files are; None where that is not known.
         requests: Embeds; None for a store without an embedding.
         max_concurrency: Embedding requests in flight.
         batch_size: Texts a request; the embedding's limit by default.
@@ -64,6 +65,7 @@ class SyncWriter:
         rows: CollectionRows | None,
         *,
         root: str,
+        place: str | None,
         requests: EmbeddingRequests | None,
         max_concurrency: int,
         batch_size: int | None,
@@ -74,6 +76,7 @@ class SyncWriter:
         self.rows = rows
         self._store = store
         self._root = root
+        self._place = place
         self._requests = requests
         self._batch = batch_size or (requests.max_batch if requests else ROWS_PER_REQUEST)
         self._most_pending = min(2 * max_concurrency * self._batch, _MOST_PENDING) + 4 * ROWS_PER_REQUEST
@@ -308,6 +311,7 @@ class SyncWriter:
                 self.rows = self._store.collection.rows(self._store.writable_layout(dimension))
             if not self._marked:
                 mark_unflushed(self._store)
+                remember_place(self._store, self._root, self._place)
             self._marked = True
             return self.rows
 

@@ -22,6 +22,19 @@ def mark_unflushed(store: MilvusStore) -> None:
         store.collection.set_properties({_UNFLUSHED: True})
 
 
+def remember_place(store: MilvusStore, root: str, place: str | None) -> None:
+    """Remember, before the first row of a loader is there, where its files are."""
+    layout = store.layout
+    if place is not None and layout is not None and layout.properties.get(_place_name(root)) != place:
+        store.collection.set_properties({_place_name(root): place})
+
+
+def remembered_place(layout: Layout, root: str) -> str | None:
+    """Where a loader's files were when it was last synced; None where that is not known."""
+    place = layout.properties.get(_place_name(root))
+    return place if isinstance(place, str) else None
+
+
 def splitter_change(layout: Layout, root: str, splitter: BaseDocumentTransformer) -> str | None:
     """What to tell a user whose chunks were cut by another splitter before."""
     now, before = splitter_fingerprint(splitter), layout.properties.get(_splitter_of(root))
@@ -35,6 +48,7 @@ def finish(
     rows: CollectionRows,
     *,
     root: str,
+    place: str | None,
     splitter: BaseDocumentTransformer | None,
     had_rows: bool,
 ) -> str | None:
@@ -44,6 +58,7 @@ def finish(
         store: The store.
         rows: What was written to.
         root: Names the loader.
+        place: Where its files are.
         splitter: What cut the documents; None where not all of them came.
         had_rows: Whether there were rows before.
 
@@ -67,6 +82,8 @@ def finish(
     if store.server.lite and (unflushed or note):
         rows.flush()
         wanted[_UNFLUSHED] = False
+    if place is not None:
+        wanted[_place_name(root)] = place
     if splitter is not None:
         wanted["splitter"] = wanted[_splitter_of(root)] = splitter_fingerprint(splitter)
     changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
@@ -77,4 +94,12 @@ def finish(
 
 def _splitter_of(root: str) -> str:
     # Folders that share a collection may be cut differently.
-    return f"splitter.{hashlib.sha256(root.encode()).hexdigest()[:16]}"
+    return f"splitter.{_digest(root)}"
+
+
+def _place_name(root: str) -> str:
+    return f"place.{_digest(root)}"
+
+
+def _digest(root: str) -> str:
+    return hashlib.sha256(root.encode()).hexdigest()[:16]

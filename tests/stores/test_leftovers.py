@@ -19,6 +19,7 @@ def leftovers(
     failed: Collection[str] = (),
     covers: Callable[[str], bool] | None = lambda _: True,
     adopted: Mapping[str, int] | None = None,
+    stands: Collection[str] = (),
 ) -> Leftovers:
     ids = RowIds()
     for row_id in live:
@@ -31,6 +32,7 @@ def leftovers(
         failed=failed,
         covers=covers,
         adopted=adopted or {},
+        may_have_moved=lambda root: root not in stands,
     )
 
 
@@ -113,10 +115,25 @@ class TestRowsFromElsewhere:
         assert left.gone_sources == ({"gone.md"} if moved_here else set())
         assert left.namesakes == (set() if moved_here else {"a.md"})
 
+    def test_stay_when_that_folder_is_where_it_was(self) -> None:
+        """However much of it is the same: it is another version, or a copy."""
+        left = leftovers((B, "a.md", "there"), (C, "gone.md", "there"), adopted={"there": 50}, stands=["there"])
+        assert left == Leftovers(namesakes={"a.md"})
+
     def test_that_nobody_synced_are_no_folder_that_was_moved(self) -> None:
-        assert leftovers((B, "a.md", None), adopted={"None": 100}) == Leftovers(namesakes={"a.md"})
+        left = leftovers((B, "a.md", None), adopted={"None": 100})
+        assert (left.replaced, left.namesakes) == ([], {"a.md"})
 
 
 def test_examples_are_few() -> None:
     assert examples({"b", "a"}) == "a, b"
     assert examples({"d", "c", "b", "a"}) == "a, b, c, …"
+
+
+def test_a_user_is_told_what_a_folder_is_taken_for() -> None:
+    left = Leftovers(moved={"old": {"a.md", "b.md"}, "older": set()})
+    first, second = left.notes({"old": "/srv/old"}.get)
+    assert first.startswith("Taken for the folder /srv/old at another place")
+    assert first.endswith("2 files that are gone from it were removed: a.md, b.md.")
+    assert second.startswith("Taken for the folder older at another place")
+    assert "No file was removed" in second

@@ -1,5 +1,6 @@
 """What a sync removes: sources that are gone from what it loads, and nothing that anybody else stored."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,8 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync
-from milvus_rag.stores.origins import root_of, splitter_fingerprint
+from milvus_rag.stores.origins import may_have_moved, place_of, root_of, splitter_fingerprint
+from milvus_rag.stores.sync import SyncProgress
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
 
 FIRST = {"a.md": "one\ntwo", "b.md": "three"}
@@ -49,7 +51,9 @@ class TestTwoFoldersInOneCollection:
         report = sync(Pages(changed, "checkout 2"), Lines(), store)
         assert (report.added, report.moved, report.embedded) == (1, 8, 1)
         assert report.pruned == ["9.md"]
-        assert report.notes == []
+        (note,) = report.notes
+        assert note.startswith("Taken for the folder checkout 1 at another place")
+        assert note.endswith("1 files that are gone from it were removed: 9.md.")
         assert places(store) == chunks_of(changed) | chunks_of(SECOND)
 
     def test_do_not_lose_what_was_added_by_hand(self, store: MilvusStore) -> None:
@@ -60,6 +64,110 @@ class TestTwoFoldersInOneCollection:
         sync(Pages(FIRST), Lines(), store)
         sync(Pages({"a.md": "other"}), Lines(), store)
         assert places(store) == {("a.md", 0, "other"), ("a.md", 0, "by hand"), ("z.md", 0, "too")}
+
+
+class TestFoldersOfWhichHalfIsTheSame:
+    """As docs-v1 and docs-v2, or a checkout and the next one."""
+
+    @pytest.fixture
+    def folders(self, tmp_path: Path) -> tuple[Path, Path]:
+        folders = (tmp_path / "v1", tmp_path / "v2")
+        for folder in folders:
+            folder.mkdir()
+            for i in range(6):
+                (folder / f"{i}.md").write_text(f"text {i}")
+            (folder / f"0 only {folder.name}.md").write_text(f"only in {folder.name}")
+            (folder / "both.md").write_text(f"of {folder.name}")
+        return folders
+
+    def texts(self, store: MilvusStore) -> set[str]:
+        return {text for _, _, text in places(store)}
+
+    def test_are_two_while_both_are_there(self, store: MilvusStore, folders: tuple[Path, Path]) -> None:
+        for folder in (*folders, *folders):
+            report = sync(MarkdownLoader(folder), Lines(), store)
+            assert (report.removed, report.pruned) == (0, [])
+        same = {f"text {i}" for i in range(6)}
+        assert self.texts(store) == same | {"only in v1", "only in v2", "of v1", "of v2"}
+
+    def test_are_two_although_the_run_of_the_other_died(self, store: MilvusStore, folders: tuple[Path, Path]) -> None:
+        """Where its files are is known before its first row is there."""
+
+        def die(progress: SyncProgress) -> None:
+            if progress.chunks_done > 1:
+                raise SystemError
+
+        with pytest.raises(SystemError):
+            sync(MarkdownLoader(folders[0]), Lines(), store, batch_size=1, max_concurrency=1, on_progress=die)
+        stored = self.texts(store)
+        assert stored
+        assert sync(MarkdownLoader(folders[1]), Lines(), store).removed == 0
+        assert stored < self.texts(store)
+
+    def test_are_one_that_was_moved_when_the_other_is_gone(
+        self, store: MilvusStore, folders: tuple[Path, Path]
+    ) -> None:
+        old, new = folders
+        sync(MarkdownLoader(old), Lines(), store)
+        shutil.rmtree(old)
+        report = sync(MarkdownLoader(new), Lines(), store, dry_run=True)
+        assert report.pruned == ["0 only v1.md"]
+        report = sync(MarkdownLoader(new), Lines(), store)
+        assert report.pruned == ["0 only v1.md"]
+        (note,) = report.notes
+        assert note.startswith(f"Taken for the folder {old} at another place")
+        assert "1 files that are gone from it were removed: 0 only v1.md" in note
+        assert self.texts(store) == {f"text {i}" for i in range(6)} | {"only in v2", "of v2"}
+        assert sync(MarkdownLoader(new), Lines(), store).notes == []
+
+    def test_are_one_where_a_link_leads_to_the_next_one(self, store: MilvusStore, folders: tuple[Path, Path]) -> None:
+        """As deployments switch releases; the old one is still there, under a name that nobody synced."""
+        link = folders[0].parent / "current"
+        for folder in folders:
+            link.unlink(missing_ok=True)
+            link.symlink_to(folder)
+            report = sync(MarkdownLoader(link), Lines(), store)
+        assert report.pruned == ["0 only v1.md"]
+        assert "Taken for the folder" in report.notes[0]
+
+    def test_are_one_that_was_moved_as_it_is(self, store: MilvusStore, folders: tuple[Path, Path]) -> None:
+        old, new = folders[0], folders[0].with_name("moved")
+        sync(MarkdownLoader(old), Lines(), store)
+        old.rename(new)
+        report = sync(MarkdownLoader(new), Lines(), store)
+        assert (report.moved, report.removed) == (8, 0)
+        assert "No file was removed" in report.notes[0]
+        again = sync(MarkdownLoader(new), Lines(), store)
+        assert (again.unchanged, again.changed, again.notes) == (8, False, [])
+
+
+class TestAPlace:
+    def test_of_files_is_where_they_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert place_of(MarkdownLoader("docs")) == place_of(MarkdownLoader("~/docs")) == str(tmp_path / "docs")
+        assert place_of(_Foreign({}, file_path=Path("a.md"))) == str(tmp_path / "a.md")
+
+    def test_of_a_url_is_not_told(self) -> None:
+        place = place_of(MarkdownLoader("https://me:secret@example.com/docs.zip"))
+        assert place == place_of(_Foreign({}, urls=["https://a"])) == "://"
+        assert not may_have_moved(place, "/docs")
+
+    def test_that_nobody_told_is_not_known(self) -> None:
+        assert place_of(_Foreign({})) is None
+        assert may_have_moved(None, "/docs")
+
+    def test_is_left_when_nothing_is_there(self, tmp_path: Path) -> None:
+        here, file = tmp_path / "here", tmp_path / "file"
+        here.mkdir()
+        file.touch()
+        (tmp_path / "link").symlink_to(here)
+        assert may_have_moved(str(tmp_path / "gone"), str(here))
+        assert may_have_moved(str(file / "below a file"), str(here))
+        assert may_have_moved(str(tmp_path / "link"), str(here))
+        assert not may_have_moved(str(tmp_path), str(here))
+        assert not may_have_moved(str(here), None)
+        assert not may_have_moved(str(here), str(tmp_path / "gone"))
 
 
 class TestALoader:
