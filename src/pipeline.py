@@ -86,11 +86,12 @@ def _remember_embedding(settings: Settings, store: "MilvusStore") -> None:
         store.collection.set_properties({_SPEC_PROPERTY: spec})
 
 
-def build_chat_model(settings: Settings) -> "BaseChatModel":
-    """The chat model."""
-    from .models.chat import chat_model
+def build_chat_model(settings: Settings, *, language: str = "english") -> "BaseChatModel":
+    """The chat model; `language` is that of the passages, for one that compares words."""
+    from .models.chat import chat_model, is_extractive
 
-    return chat_model(settings.chat_spec, timeout=settings.model_timeout)
+    options: dict[str, Any] = {"language": language} if is_extractive(settings.chat_spec) else {}
+    return chat_model(settings.chat_spec, timeout=settings.model_timeout, **options)
 
 
 def build_store(settings: Settings, *, must_exist: bool = False, collection: str | None = None) -> "MilvusStore":
@@ -258,4 +259,4 @@ def build_chain(
     """The whole chain over an open store; `chat` in place of the settings' model."""
     from .chains.rag import rag_chain
 
-    return rag_chain(build_retriever(settings, store), chat or build_chat_model(settings))
+    return rag_chain(build_retriever(settings, store), chat or build_chat_model(settings, language=store.language))

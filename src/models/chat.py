@@ -62,7 +62,7 @@ def chat_model(
     if not isinstance(spec, str):
         return spec
     parsed = parse_spec(spec)
-    if parsed.provider.protocol == "local":
+    if is_extractive(spec):
         return _local(parsed, options)
     endpoint = resolve_endpoint(parsed, "chat", api_key=api_key, base_url=base_url)
     policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout)
@@ -71,6 +71,15 @@ def chat_model(
     warn_if_retired(endpoint, stacklevel=2)
     make = cast("_ChatMaker", import_module(_MODULES[row.protocol], __package__).make_chat)
     return make(Calls(endpoint, policy), timeout=timeout, options=options)
+
+
+def is_extractive(spec: str) -> bool:
+    """Whether `chat_model` makes of a spec the model that quotes, which has to know the language of the passages.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+    """
+    return parse_spec(spec).provider.protocol == "local"
 
 
 def swappable_chat_model(

@@ -33,7 +33,8 @@ class ExtractiveChatModel(BaseChatModel):
     Attributes:
         max_quotes: How many sentences, list items, table rows or code blocks are chosen for an answer. What belongs to
             a chosen one (the line that introduces a list, the list that a sentence introduces) comes with it.
-        language: Whose stop words and stems are used to compare words: a Snowball language, or ``"none"``.
+        language: Whose stop words and stems are used to compare words: a Snowball language, or ``"none"``. A call may
+            bring its own: ``model.invoke(messages, language="german")``.
     """
 
     max_quotes: int = Field(default=5, ge=1)
@@ -59,7 +60,7 @@ class ExtractiveChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        message = AIMessage(self._answer(messages, stop), response_metadata={"model_name": "extractive"})
+        message = AIMessage(self._answer(messages, stop, **kwargs), response_metadata={"model_name": "extractive"})
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -69,18 +70,20 @@ class ExtractiveChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        for token in _TOKEN.findall(self._answer(messages, stop)):
+        for token in _TOKEN.findall(self._answer(messages, stop, **kwargs)):
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=token))
             if run_manager:
                 run_manager.on_llm_new_token(token, chunk=chunk)
             yield chunk
         yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={"model_name": "extractive"}))
 
-    def _answer(self, messages: list[BaseMessage], stop: list[str] | None) -> str:
+    def _answer(self, messages: list[BaseMessage], stop: list[str] | None, language: str = "", **_: Any) -> str:
         enquiry = read_enquiry(messages)
         if not enquiry.question:
             return NO_QUESTION
-        quotations = quote(enquiry.question, enquiry.passages, max_quotes=self.max_quotes, language=self.language)
+        quotations = quote(
+            enquiry.question, enquiry.passages, max_quotes=self.max_quotes, language=language or self.language
+        )
         answer = "\n\n".join([INTRODUCTION, *map(_as_markdown, quotations)]) if quotations else NO_ANSWER
         ends = [position for word in stop or () if word and (position := answer.find(word)) >= 0]
         return answer[: min(ends)] if ends else answer

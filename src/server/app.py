@@ -38,7 +38,7 @@ def build_app(settings: Settings) -> FastAPI:
     settings = server_settings(settings)
     metrics = Metrics()
     index = Index(settings)
-    chat = served_chat(settings, metrics)
+    chat = served_chat(settings, index, metrics)
     app = FastAPI(
         title="milvus-rag",
         description="Answers from a folder of Markdown, with their sources.",

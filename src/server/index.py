@@ -35,6 +35,12 @@ class Index:
         """The retriever, where the last search with it did not fail."""
         return None if self._error else self._retriever
 
+    @property
+    def language(self) -> str:
+        """The language that the passages are in, as far as the store has been opened."""
+        store = self._store
+        return store.language if store is not None else self._settings.language or "english"
+
     def retriever(self) -> MilvusRetriever:
         """The retriever; opens the store, or tries it again after an outage.
 

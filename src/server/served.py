@@ -1,7 +1,7 @@
 """The chain as it is served: its retriever and its chat model, watched."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, Literal, cast
 
@@ -14,7 +14,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from ..chains.retrieval import MilvusRetriever
 from ..errors import MilvusRagError, StoreError, StoreUnavailableError
-from ..models.chat import SWITCH, swappable_chat_model
+from ..models.chat import SWITCH, is_extractive, swappable_chat_model
 from ..models.providers import parse_spec
 from ..models.swapping import LazyChatModel, SwappableChatModel
 from .index import Index
@@ -88,13 +88,16 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
     Args:
         models: The switch, see `swappable_chat_model`.
         names: The models' names, first the one that answers where a request does not say.
+        index: Whose language the passages are in, for the model that compares words.
         metrics: Where answers are counted.
     """
 
-    def __init__(self, models: SwappableChatModel, names: tuple[str, ...], metrics: Metrics) -> None:
+    def __init__(self, models: SwappableChatModel, names: tuple[str, ...], index: Index, metrics: Metrics) -> None:
         self.names = names
         self._models = models
+        self._index = index
         self._metrics = metrics
+        self._extractive = frozenset(name for name in names if is_extractive(name))
 
     def warm_up(self) -> list[str]:
         """Make the models, whose libraries take seconds to import; says which of them cannot be used, and why."""
@@ -117,7 +120,8 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """Ask the model."""
         name, begin = self._begin(config)
-        message = self._models.invoke(input, config, **kwargs)
+        options = self._options(name, kwargs)
+        message = self._models.invoke(input, config, **options)
         self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
         return message
 
@@ -126,7 +130,8 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
     ) -> AIMessage:
         """Ask the model."""
         name, begin = self._begin(config)
-        message = await self._models.ainvoke(input, config, **kwargs)
+        options = self._options(name, kwargs)
+        message = await self._models.ainvoke(input, config, **options)
         self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
         return message
 
@@ -135,7 +140,8 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
     ) -> Iterator[AIMessage]:
         """Ask the model, for an answer in pieces."""
         name, begin = self._begin(config)
-        yield from self._models.stream(input, config, **kwargs)
+        options = self._options(name, kwargs)
+        yield from self._models.stream(input, config, **options)
         self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
 
     async def astream(
@@ -143,8 +149,9 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
     ) -> AsyncIterator[AIMessage]:
         """Ask the model, for an answer in pieces."""
         name, begin = self._begin(config)
+        options = self._options(name, kwargs)
         begun = False
-        chunks: Any = self._models.astream(input, config, **kwargs)
+        chunks: Any = self._models.astream(input, config, **options)
         async with aclosing(chunks):
             async for chunk in chunks:
                 if not begun and chunk.text:
@@ -152,6 +159,11 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
                     self._metrics.first_token_seconds.labels(name).observe(time.perf_counter() - begin)
                 yield chunk
         self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+
+    def _options(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        # For each call, since the index may be made, or rebuilt in another language, while the server runs.
+        own = {"language": self._index.language} if name in self._extractive else {}
+        return {**own, **given}
 
     def _begin(self, config: RunnableConfig | None) -> tuple[str, float]:
         chosen = ((config or {}).get("configurable") or {}).get(SWITCH)
@@ -162,7 +174,7 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
         return name, time.perf_counter()
 
 
-def served_chat(settings: ServerSettings, metrics: Metrics) -> ServedChat:
+def served_chat(settings: ServerSettings, index: Index, metrics: Metrics) -> ServedChat:
     """The chat models that the operator allows, the default first.
 
     Raises:
@@ -171,4 +183,4 @@ def served_chat(settings: ServerSettings, metrics: Metrics) -> ServedChat:
     specs = (settings.chat_spec, *settings.allowed_llms)
     names = tuple(dict.fromkeys(parse_spec(spec).name for spec in specs))
     models = swappable_chat_model(*names, default=names[0], timeout=settings.model_timeout)
-    return ServedChat(cast("SwappableChatModel", models), names, metrics)
+    return ServedChat(cast("SwappableChatModel", models), names, index, metrics)

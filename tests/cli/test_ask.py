@@ -61,6 +61,11 @@ class TestAsk:
         assert "> Milvus stores inserted data in object storage." in answer
         assert "  1. faq/storage.md:5  Storage > Where is data stored?  (score " in sources
 
+    def test_the_default_reads_the_language_of_the_collection(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "haus.md").write_text("# Haus\n\nZwei graue Katzen leben in unseren Häusern.\n")
+        assert run("index", tmp_path / "haus.md", "--language", "german").exit_code == 0
+        assert "> Zwei graue Katzen leben in unseren Häusern." in run("ask", "Welche Katze wohnt im Haus?").stdout
+
     def test_docs_are_indexed_first(self, run: Run, docs: Path) -> None:
         ran = run("ask", QUESTION, "--docs", docs / "faq", "--docs", docs / "cooking.md")
         assert "object storage" in ran.stdout

@@ -1,6 +1,7 @@
 """The index is opened when needed, and looked after when it fails."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from milvus_rag.server.index import Index
 from milvus_rag.server.metrics import Metrics
 from milvus_rag.server.served import ServedRetriever
 from milvus_rag.server.settings import ServerSettings
+from support.asgi import application
 
 
 class FakeStore:
@@ -156,3 +158,16 @@ async def test_the_served_retriever_works_without_an_event_loop_too(tmp_path: An
     assert retriever.invoke("bananas") == await retriever.ainvoke("bananas")
     assert retriever.config_specs == []
     index.close()
+
+
+@pytest.mark.parametrize("options", [{}, {"llm": "openai:other", "allowed_llms": ("local",)}])
+async def test_the_model_that_quotes_reads_the_language_of_the_index(tmp_path: Path, options: dict[str, Any]) -> None:
+    uri = str(tmp_path / "docs.db")
+    async with application(uri, **options) as client:
+        # Made while the server runs, in a language that the server was not told.
+        with open_store(uri, language="german") as store:
+            store.add_documents([Document("Zwei graue Katzen leben in unseren Häusern.")])
+        request = {"input": "Welche Katze wohnt im Haus?", "config": {"configurable": {"llm": "local"}}}
+        for route in ("/answer/invoke", "/answer/stream"):
+            answer = await client.post(route, json=request)
+            assert "Katzen" in answer.text
