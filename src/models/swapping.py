@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, cast
@@ -89,8 +90,10 @@ class LazyChatModel(RunnableSerializable[LanguageModelInput, AIMessage]):
         **kwargs: Any,
     ) -> AsyncIterator[AIMessage]:
         """Ask the model, for an answer in pieces."""
-        async for chunk in self.model.astream(input, config, **kwargs):
-            yield chunk
+        chunks: Any = self.model.astream(input, config, **kwargs)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
 
 class SwappableChatModel(RunnableConfigurableAlternatives[LanguageModelInput, AIMessage]):
@@ -100,6 +103,16 @@ class SwappableChatModel(RunnableConfigurableAlternatives[LanguageModelInput, AI
     def is_lc_serializable(cls) -> bool:
         """It holds connections, so it cannot be loaded from a description."""
         return False
+
+    async def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any | None
+    ) -> AsyncIterator[AIMessage]:
+        """Ask the chosen model, for an answer in pieces; LangChain's own goes on when nobody listens any more."""
+        model, config = self.prepare(config)
+        chunks: Any = model.astream(input, config, **kwargs)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                yield chunk
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:

@@ -2,14 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import AIMessageChunk
 from langchain_core.output_parsers import StrOutputParser
+from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableLambda
 
+from milvus_rag import rag_chain
 from milvus_rag.errors import InputError, MissingKeyError, UnknownProviderError
 from milvus_rag.models.chat import chat_model, swappable_chat_model
 from support.gemini_server import GeminiServer
@@ -184,3 +189,46 @@ def test_mistakes_are_told_at_once(
 ) -> None:
     with pytest.raises(kind, match=words):
         swappable_chat_model(*specs, **arguments)  # type: ignore[arg-type]  # a test of wrong values
+
+
+class _Endless(FakeListChatModel):
+    """Answers until it is told to stop."""
+
+    name: str = "endless"
+    ended: list[str]
+
+    def _stream(self, *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
+        try:
+            while True:
+                yield ChatGenerationChunk(message=AIMessageChunk("more"))
+        finally:
+            self.ended.append("stream")
+
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        try:
+            while True:
+                yield ChatGenerationChunk(message=AIMessageChunk("more"))
+        finally:
+            self.ended.append("astream")
+
+
+@pytest.mark.parametrize("in_chain", [False, True])
+def test_a_stream_that_is_closed_closes_the_models(in_chain: bool) -> None:
+    """At once: until a collector comes by, the provider would go on writing, and be paid for it."""
+    model = _Endless(responses=[], ended=[])
+    switch = swappable_chat_model(model)
+    chain = rag_chain(RunnableLambda(lambda _: [Document("d")]), switch) if in_chain else switch
+
+    async def leave() -> None:
+        pieces: Any = chain.astream("?")
+        for _ in range(5):
+            await anext(pieces)
+        await pieces.aclose()
+        assert model.ended == ["astream"]
+
+    asyncio.run(leave())
+    pieces: Any = chain.stream("?")
+    for _ in range(5):
+        next(pieces)
+    pieces.close()
+    assert model.ended == ["astream", "stream"]
