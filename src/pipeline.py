@@ -136,26 +136,35 @@ def build_index(
     paths: Sequence[str],
     *,
     rebuild: bool = False,
+    drop_others: bool = False,
     shard: str | None = None,
     dry_run: bool = False,
     prune: bool = True,
     **options: Any,
 ) -> "list[SyncReport]":
-    """Sync all paths into the collection; see `stores.sync.sync` for the options.
+    """Sync all paths into the collection, or rebuild it from them; the options are those of `sync` and `rebuild`.
 
     Raises:
-        InputError: Two paths have files of the same name, so that one would replace the other's; or a rebuild of a
-            part.
+        InputError: Two paths have files of the same name, so that one would replace the other's; or the options
+            contradict each other.
     """
     from .stores.sync import sync
 
     part = parse_shard(shard)
+    if rebuild:
+        if part is not None:
+            raise InputError("A rebuild makes the whole index: leave out the shard (--shard).")
+        if not prune:
+            raise InputError(
+                "A rebuild holds what is in the files now, and nothing is there to be kept: leave out --no-prune, or "
+                "leave out --rebuild."
+            )
+    elif drop_others:
+        raise InputError("Only a rebuild drops what is not below its paths (--drop-others): add --rebuild.")
     loaders = [build_loader(settings, path, shard=part) for path in paths]
     _check_distinct(paths, loaders)
     splitter = build_splitter(settings)
     if rebuild:
-        if part is not None:
-            raise InputError("A rebuild makes the whole index: leave out the shard (--shard).")
         from .stores.rebuild import rebuild as build_anew
 
         spec = settings.embeddings or _remembered_embedding(settings)
@@ -166,7 +175,8 @@ def build_index(
             store.collection.new_properties = {_SPEC_PROPERTY: spec} if spec and embedding is not None else {}
             return store
 
-        return build_anew(loaders, splitter, open_new, collection=settings.collection, dry_run=dry_run, **options)
+        options |= {"drop_others": drop_others, "dry_run": dry_run}
+        return build_anew(loaders, splitter, open_new, collection=settings.collection, **options)
     with build_store(settings) as store:
         reports = [sync(loader, splitter, store, prune=prune, dry_run=dry_run, **options) for loader in loaders]
         if not dry_run:

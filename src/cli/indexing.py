@@ -28,6 +28,9 @@ def index(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build a new collection and switch to it when it is complete.")
     ] = False,
+    drop_others: Annotated[
+        bool, typer.Option("--drop-others", help="With --rebuild: drop what the index holds of other paths.")
+    ] = False,
     prune: Annotated[bool, typer.Option(help="Remove files that are gone from the paths.")] = True,
     shard: Annotated[
         str | None, typer.Option(help="Only a part of the files, e.g. 2/4 in the second of four processes.")
@@ -60,6 +63,7 @@ def index(
         paths,
         dry_run=dry_run,
         rebuild=rebuild,
+        drop_others=drop_others,
         prune=prune,
         shard=shard,
         batch_size=batch_size,

@@ -16,6 +16,7 @@ from .collection import LAYOUT_SECONDS, Collection
 from .connection import is_file_uri
 from .milvus import MilvusStore
 from .origins import root_of
+from .others import check_nothing_is_lost
 from .sync import sync
 from .sync_report import OnProgress, SyncReport
 
@@ -33,6 +34,7 @@ def rebuild(
     open_new: Callable[[str], MilvusStore],
     *,
     collection: str,
+    drop_others: bool = False,
     dry_run: bool = False,
     batch_size: int | None = None,
     max_concurrency: int = 8,
@@ -48,6 +50,7 @@ def rebuild(
         splitter: See `sync`.
         open_new: Opens a store on the collection of a name, with the new embedding.
         collection: Name of the index: of a collection, an alias, or nothing yet.
+        drop_others: Whether what the old index holds besides may go with it.
         dry_run: Only count: no call of the embedding, no write.
         batch_size: See `sync`.
         max_concurrency: See `sync`.
@@ -57,6 +60,7 @@ def rebuild(
         A report for each loader.
 
     Raises:
+        InputError: The old index holds what these loaders would not give, were it there.
         MilvusRagError: As `sync`; the old index stays as it is.
     """
     options: dict[str, Any] = {
@@ -66,6 +70,12 @@ def rebuild(
     }
     roots = sorted(root_of(loader)[0] for loader in loaders)
     name = f"{collection}_{datetime.now(UTC).strftime(_STAMP)}"
+    if not drop_others:
+        with open_new(name) as store:
+            index = store.collection.sibling(collection)
+            if not dry_run:
+                index.recover_name()
+            check_nothing_is_lost(index, loaders, splitter)
     if dry_run:
         with open_new(name) as store:
             return [sync(loader, splitter, store, dry_run=True, **options) for loader in loaders]

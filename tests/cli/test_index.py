@@ -1,5 +1,6 @@
 """`milvus-rag index`: what is stored, what is said, and what a second run does."""
 
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,50 @@ def test_a_rebuild_changes_the_splitter_and_the_embedding(run: Run, indexed: Pat
     facts = run("info", "--json").json
     assert facts["chunks"] == 5
     assert "openai:text-embedding-3-small" in facts["dense"]
+
+
+def test_a_rebuild_of_one_path_does_not_drop_the_others(run: Run, docs: Path) -> None:
+    faq, cooking = docs / "faq", docs / "cooking.md"
+    assert run("index", faq, cooking).exit_code == 0
+    refused = run("index", faq, "--rebuild")
+    assert refused.exit_code != 0
+    assert "1 files that this rebuild would drop" in refused.error
+    assert f"cooking.md (of {cooking})" in refused.error
+    assert set(stored_texts()) == {"limits.md", "storage.md", "cooking.md"}
+    assert run("index", faq, cooking, "--rebuild").exit_code == 0
+    assert set(stored_texts()) == {"limits.md", "storage.md", "cooking.md"}
+    assert run("index", faq, "--rebuild", "--drop-others").exit_code == 0
+    assert set(stored_texts()) == {"limits.md", "storage.md"}
+
+
+def test_a_rebuild_does_not_take_a_folder_for_another_that_is_still_there(run: Run, docs: Path, tmp_path: Path) -> None:
+    """Half of it is the same, as with two versions of a documentation."""
+    newer = tmp_path / "newer"
+    shutil.copytree(docs, newer)
+    (newer / "cooking.md").rename(newer / "baking.md")
+    assert run("index", docs).exit_code == run("index", newer).exit_code == 0
+    assert f"1 files that this rebuild would drop, since they are not below its paths: cooking.md (of {docs})" in (
+        run("index", newer, "--rebuild").error
+    )
+    shutil.rmtree(docs)
+    assert run("index", newer, "--rebuild").exit_code == 0
+    assert set(stored_texts()) == {"faq/storage.md", "faq/limits.md", "baking.md"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rebuild", "--no-prune"], "leave out --no-prune"),
+        (["--rebuild", "--shard", "1/2"], "leave out the shard"),
+        (["--drop-others"], "add --rebuild"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    run: Run, indexed: Path, options: list[str], message: str
+) -> None:
+    ran = run("index", indexed, *options)
+    assert ran.exit_code != 0
+    assert message in ran.error
 
 
 def test_one_bad_file_does_not_stop_the_others(run: Run, indexed: Path) -> None:

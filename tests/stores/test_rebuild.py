@@ -10,54 +10,16 @@ from typing import Any
 
 import pytest
 
-from milvus_rag import MilvusStore, SyncReport, sync
+from milvus_rag import sync
 from milvus_rag.errors import AuthenticationError, CollectionNotFoundError, EmbeddingMismatchError, ModelError
 from milvus_rag.stores import rebuild as module
 from milvus_rag.stores.rebuild import rebuild
 from support.lite_server import LiteServer
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, open_pages, places
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
+from support.rebuilding import Index
 
 OLD = {"a.md": "one\ntwo", "b.md": "three"}
 NEW = {"a.md": "one\nchanged", "c.md": "four"}
-
-
-class Index:
-    """An index by its name, wherever it is."""
-
-    def __init__(self, uri: str, name: str) -> None:
-        self.uri = uri
-        self.name = name
-        self.embedding = CountingEmbeddings()
-
-    def open(self, name: str | None = None) -> MilvusStore:
-        return open_pages(self.uri, self.embedding, name or self.name)
-
-    def sync(self, pages: dict[str, str]) -> SyncReport:
-        with self.open() as store:
-            return sync(Pages(pages), Lines(), store)
-
-    def rebuild(self, pages: Any, root: str = "pages", **options: Any) -> SyncReport:
-        (report,) = rebuild([Pages(pages, root)], Lines(), self.open, collection=self.name, **options)
-        return report
-
-    @property
-    def places(self) -> set[tuple[str, int, str]]:
-        with self.open() as store:
-            return places(store)
-
-    @property
-    def collections(self) -> list[str]:
-        """All that there are for this index, by what follows its name."""
-        with self.open("other") as store:
-            return sorted(
-                name.removeprefix(self.name) for name in store.client.list_collections() if name.startswith(self.name)
-            )
-
-    def drop(self) -> None:
-        with self.open("other") as store:
-            store.collection.sibling(self.name).drop()
-            for name in self.collections:
-                store.client.drop_collection(self.name + name)
 
 
 @pytest.fixture(params=["Lite", pytest.param("server", marks=pytest.mark.server)])
@@ -229,7 +191,7 @@ class TestWhatDiedRebuildsLeft:
         wrong = index.embedding.wrong
         index.embedding.wrong = fails_after(1, AuthenticationError("the key expired"))
         with pytest.raises(AuthenticationError):
-            index.rebuild(pages, root, batch_size=1, max_concurrency=1)
+            index.rebuild(pages, root, batch_size=1, max_concurrency=1, drop_others=True)
         index.embedding.wrong = wrong
         return index.collections[-1]
 
