@@ -28,6 +28,7 @@ class Chunk:
         text: Its text.
         metadata: Its metadata, with the position.
         digest: Digest of what is embedded, by which the vector is found again in another source.
+        others: Names of other loaders that have the row too.
     """
 
     row_id: str
@@ -36,6 +37,7 @@ class Chunk:
     text: str
     metadata: Mapping[str, Any]
     digest: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +47,16 @@ class StoredRow:
     Attributes:
         metadata: As it was stored.
         digest: Digest of what its vector was made of.
-        root: Names the loader that it came from; None for a row that `sync` did not store.
+        roots: Names of the loaders that have it; none for a row that `sync` did not store.
     """
 
     metadata: Mapping[str, Any]
     digest: str | None
-    root: str | None
+    roots: tuple[str, ...]
 
-    def holds(self, chunk: Chunk, root: str) -> bool:
-        """Whether the row is what a chunk of a loader would be stored as."""
-        if (self.digest, self.root) != (chunk.digest, root):
+    def holds(self, chunk: Chunk) -> bool:
+        """Whether the row is what a chunk would be stored as, whoever has it."""
+        if self.digest != chunk.digest:
             return False
         return self.metadata == chunk.metadata or self.metadata == _plain(chunk.metadata)
 

@@ -207,12 +207,16 @@ class CollectionRows:
         if self._server.lite and self.layout.terms_field:
             self.rewrite(lambda row: row, at_most=at_most)
 
+    def rewrite_by_id(self, ids: Sequence[str], change: Callable[[Row], Row]) -> None:
+        """Write some rows anew; those that are gone are left out."""
+        for batch in _batches(ids, ROWS_PER_REQUEST):
+            # On Milvus Lite, nobody writes in between.
+            with self._lock.writing() if self._lock else nullcontext():
+                self.upsert([change(row) for row in self.get(batch, self._all_fields, "Strong")])
+
     def rewrite(self, change: Callable[[Row], Row], at_most: int | None = None) -> None:
         """Write rows anew, some at a time: all of them, or on Milvus Lite so many of the oldest."""
-        names = [*self.layout.document_fields, self.layout.terms_field, self.layout.vector_field]
-        if self.layout.terms_field is None:
-            names.append(self.layout.sparse_field)
-        fields = list(dict.fromkeys(name for name in names if name))
+        fields = self._all_fields
         if not self._server.lite:
             for rows in self.iterate("", fields, ROWS_PER_REQUEST):
                 self.upsert([change(row) for row in rows])
@@ -222,6 +226,14 @@ class CollectionRows:
             # What is written anew goes to the end, so these are other rows each time.
             with self._writing():
                 self.upsert([change(row) for row in self.find(self._matches_all, ROWS_PER_REQUEST, fields)])
+
+    @property
+    def _all_fields(self) -> list[str]:
+        """What a row is written with: all but what Milvus makes itself."""
+        names = [*self.layout.document_fields, self.layout.terms_field, self.layout.vector_field]
+        if self.layout.terms_field is None:
+            names.append(self.layout.sparse_field)
+        return list(dict.fromkeys(name for name in names if name))
 
     def _one_of(self, ids: Sequence[str]) -> str:
         # pymilvus would quote no quotes in them.

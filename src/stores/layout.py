@@ -1,7 +1,7 @@
 """What a collection looks like: ours, a tutorial's, or one that somebody else's code made."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,7 @@ MAX_VARCHAR = 65_535
 
 _PROPERTY = "milvus_rag."
 _ESCAPE = "metadata_"
-# What `sync` keeps with a row beside its metadata: which loader it came from, and a digest of its text.
+# What `sync` keeps with a row beside its metadata: the names of the loaders that have it, and a digest of its text.
 ROOT_KEY = "sync_root"
 DIGEST_KEY = "sync_digest"
 _HIDDEN = frozenset({ROOT_KEY, DIGEST_KEY})
@@ -107,6 +107,15 @@ class Layout:
             fields |= {self.terms_field, *_HIDDEN}
             return {unescape_key(key): value for key, value in row.items() if key not in fields}
         return {key: value for key, value in row.items() if key not in fields}
+
+
+def roots_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the loaders that have a row; none for a row that `sync` did not store."""
+    found = row.get(ROOT_KEY)
+    if isinstance(found, str):
+        # Of a row that was stored when there was one name only.
+        return (found,)
+    return tuple(map(str, found)) if isinstance(found, Sequence) else ()
 
 
 def escape_key(key: str, static_fields: frozenset[str]) -> str:

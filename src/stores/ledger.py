@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from .chunks import StoredRow
 from .collection_rows import CollectionRows
 from .filters import quote
-from .layout import DIGEST_KEY, ROOT_KEY
+from .layout import DIGEST_KEY, ROOT_KEY, roots_of
 
 Vector = NDArray[np.float32]
 
@@ -19,11 +19,22 @@ _SOON = "Bounded"
 
 
 class RowPlace(NamedTuple):
-    """Where a row belongs."""
+    """Where a row belongs.
+
+    Attributes:
+        row_id: Its id.
+        source: File or other source.
+        roots: Names of the loaders that have it; none for a row that `sync` did not store.
+    """
 
     row_id: str
     source: str | None
-    root: str | None
+    roots: tuple[str, ...]
+
+    @property
+    def root(self) -> tuple[str, ...]:
+        """The same as `roots`."""
+        return self.roots
 
 
 class Ledger:
@@ -41,9 +52,7 @@ class Ledger:
         """Rows by id."""
         layout = self._rows.layout
         rows = self._rows.get(row_ids, [self._key, "$meta"], _SOON)
-        return {
-            row[self._key]: StoredRow(layout.metadata_of(row), row.get(DIGEST_KEY), row.get(ROOT_KEY)) for row in rows
-        }
+        return {row[self._key]: StoredRow(layout.metadata_of(row), row.get(DIGEST_KEY), roots_of(row)) for row in rows}
 
     def ids_by_digest(self, digests: Sequence[str], *, fresh: bool = False) -> dict[str, str]:
         """A row for each digest that is in the collection, of which the vector can be taken.
@@ -75,5 +84,9 @@ class Ledger:
     def places(self) -> Iterator[RowPlace]:
         """Every row of the collection."""
         source = self._rows.layout.column_of("source").name
+        # Few tuples are many rows'.
+        known: dict[tuple[str, ...], tuple[str, ...]] = {}
         for rows in self._rows.iterate(fields=[self._key, source, ROOT_KEY]):
-            yield from (RowPlace(row[self._key], row.get(source), row.get(ROOT_KEY)) for row in rows)
+            for row in rows:
+                roots = roots_of(row)
+                yield RowPlace(row[self._key], row.get(source), known.setdefault(roots, roots))

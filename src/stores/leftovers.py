@@ -1,8 +1,8 @@
 """Rows that a sync leaves behind: what has to go when everything new is stored."""
 
 from array import array
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,12 +43,14 @@ class RowIds:
 
 @dataclass
 class Leftovers:
-    """Rows to delete, by id.
+    """What to do with rows when everything new is stored.
 
     Attributes:
-        replaced: Of sources that were read, and have other chunks now.
-        gone: Of sources that are gone.
+        replaced: Ids of rows to delete, of sources that were read, and have other chunks now.
+        gone: Ids of rows to delete, of sources that are gone.
         gone_sources: Names of these.
+        kept: Ids of rows that stay, and have these loaders from now on.
+        claimed: How many of them this loader did not have before.
         namesakes: Names of sources that were read, of which there are rows from elsewhere too; those stay.
         moved: Other loaders that this one is taken for, with the sources that are gone because of it.
     """
@@ -56,8 +58,46 @@ class Leftovers:
     replaced: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     gone_sources: set[str] = field(default_factory=set)
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    claimed: int = 0
     namesakes: set[str] = field(default_factory=set)
     moved: dict[str, set[str]] = field(default_factory=dict)
+
+    def drop(self, place: RowPlace, read: Collection[str], *, prune: bool) -> bool:
+        """Take a row that no loader has any more, unless it is to stay although its source is gone."""
+        if place.source is None or (place.source not in read and not prune):
+            return False
+        if place.source in read:
+            self.replaced.append(place.row_id)
+        else:
+            self.gone.append(place.row_id)
+            self.gone_sources.add(place.source)
+            for name in self.moved.keys() & set(place.roots):
+                self.moved[name].add(place.source)
+        return True
+
+    def sort_out(self, place: RowPlace, *, root: str, is_live: bool, read: Collection[str], prune: bool) -> None:
+        """Take a row that other loaders have."""
+        others = tuple(name for name in place.roots if name != root and name not in self.moved)
+        if is_live:
+            self.claimed += root not in place.roots
+            self._keep(place, (*others, root))
+        elif len(others) == len(place.roots):
+            # Not this loader's.
+            self._note_namesake(place, read)
+        elif others and (place.source in read or prune):
+            self._note_namesake(place, read)
+            self._keep(place, others)
+        elif others or not self.drop(place, read, prune=prune):
+            self._keep(place, (*others, root))
+
+    def _keep(self, place: RowPlace, roots: tuple[str, ...]) -> None:
+        if set(roots) != set(place.roots):
+            self.kept[place.row_id] = roots
+
+    def _note_namesake(self, place: RowPlace, read: Collection[str]) -> None:
+        if place.source is not None and place.source in read:
+            self.namesakes.add(place.source)
 
     def notes(self, place_of: Callable[[str], str | None]) -> list[str]:
         """What a user should know of it.
@@ -87,11 +127,13 @@ def find_leftovers(
     root: str,
     read: Collection[str],
     failed: Collection[str],
-    covers: Callable[[str], bool] | None,
-    adopted: Mapping[str, int],
+    covers: Callable[[str], bool],
+    prune: bool,
     may_have_moved: Callable[[str], bool],
 ) -> Leftovers:
     """Sort out the rows of a collection.
+
+    A row is deleted when no loader has it any more. One that others have too only loses this loader's name.
 
     Args:
         places: All rows.
@@ -99,36 +141,34 @@ def find_leftovers(
         root: Names the loader.
         read: Sources that it gave.
         failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
-        covers: Whether a source would be given by the loader, were it there; None where nothing is to be pruned.
-        adopted: How many rows were found under another loader's name, by that name.
+        covers: Whether a source would be given by the loader, were it there.
+        prune: Whether sources that are gone are to go.
         may_have_moved: Whether what another loader loads may be what this one does, at another place.
     """
     left = Leftovers()
-    elsewhere: dict[str | None, Leftovers] = defaultdict(Leftovers)
-    for row_id, source, row_root in places:
-        if source is None or source in failed or row_id in live:
+    same: Counter[str] = Counter()
+    other: Counter[str] = Counter()
+    shared: list[RowPlace] = []
+    for place in places:
+        row_id, source, roots = place
+        if source is None:
             continue
-        part = left if row_root == root else elsewhere[row_root]
-        if source in read:
-            part.replaced.append(row_id)
-            part.namesakes.add(source)
-        elif covers is not None and covers(source):
-            part.gone.append(row_id)
-            part.gone_sources.add(source)
-    left.namesakes.clear()
-    for other, count in adopted.items():
-        # A folder that was moved is known by what is the same, at least half of it, and by not being where it was.
-        # Otherwise it is another folder that has files of the same names.
-        part = elsewhere[other]
-        if count >= max(1, len(part.replaced) + len(part.gone)) and may_have_moved(other):
-            left.moved[other] = part.gone_sources
-    for other_root, part in elsewhere.items():
-        if other_root in left.moved:
-            left.replaced += part.replaced
-            left.gone += part.gone
-            left.gone_sources |= part.gone_sources
-        else:
-            left.namesakes |= part.namesakes
+        if row_id in live:
+            same.update(roots)
+            if roots != (root,):
+                shared.append(place)
+        elif source not in failed and (source in read or covers(source)):
+            other.update(roots)
+            if roots == (root,):
+                left.drop(place, read, prune=prune)
+            else:
+                shared.append(place)
+    # A folder that was moved is known by what is the same, at least half of it, and by not being where it was.
+    # Otherwise it is another folder that has files of the same names.
+    found = {name for name in same if name != root and same[name] >= other[name] and may_have_moved(name)}
+    left.moved = {name: set() for name in sorted(found)}
+    for place in shared:
+        left.sort_out(place, root=root, is_live=place.row_id in live, read=read, prune=prune)
     return left
 
 

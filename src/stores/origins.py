@@ -1,8 +1,11 @@
 """Names for what brings documents, and for what cuts them, by which a collection remembers them."""
 
+import copy
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
@@ -24,6 +27,34 @@ def root_of(loader: BaseLoader) -> tuple[str, bool]:
         if isinstance(place, str | list | tuple) and place:
             return f"{type(loader).__name__}:{hashlib.sha256(str(place).encode()).hexdigest()[:16]}", True
     return type(loader).__name__, False
+
+
+def coverage(loader: BaseLoader, *, is_known: bool) -> Callable[[str], bool] | None:
+    """Says of a source whether a loader would give it, were it there; None where nobody knows.
+
+    Args:
+        loader: It may say so itself, by ``covers``.
+        is_known: Whether it is known what it loads; then all rows that came of it are what it would give.
+    """
+    own: Callable[[str], bool] | None = getattr(loader, "covers", None)
+    return own if own is not None else (lambda _: True) if is_known else None
+
+
+def watched(loader: BaseLoader, on_error: Callable[[Exception], None]) -> BaseLoader:
+    """A loader that also tells somebody else of what cannot be read, where it can go on after that."""
+    if not hasattr(loader, "on_error"):
+        return loader
+    users: Callable[[Exception], None] | None = loader.on_error
+
+    def report(error: Exception) -> None:
+        on_error(error)
+        if users is not None:
+            users(error)
+
+    copied: Any = copy.copy(loader)
+    copied.on_error = report
+    watching: BaseLoader = copied
+    return watching
 
 
 def place_of(loader: BaseLoader) -> str | None:

@@ -1,10 +1,10 @@
 """One run of `sync`: reads, compares, and hands what is new to the writer; then clears away what is left behind."""
 
-import copy
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,16 +15,17 @@ from ..errors import CollectionSchemaError, InputError
 from .chunks import Chunk, StoredRow, by_source, read_chunks
 from .collection_rows import ROWS_PER_REQUEST, CollectionRows
 from .embedding_requests import EmbeddingRequests
+from .layout import ROOT_KEY
 from .ledger import Ledger
 from .leftovers import RowIds, find_leftovers
 from .lookahead import Lookahead
 from .milvus import MilvusStore
-from .origins import may_have_moved, place_of, root_of
+from .origins import coverage, may_have_moved, place_of, root_of, watched
 from .rows import check_chunk
 from .sync_options import SyncOptions
 from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport
 from .sync_writer import SyncWriter
-from .upkeep import finish, mark_unflushed, remembered_place, splitter_change
+from .upkeep import finish, mark_unflushed, remember_place, remembered_place, splitter_change
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -76,7 +77,8 @@ class SyncRun:
         self._failed: set[str] = set()
         self._unreadable = False
         self._live = RowIds()
-        self._adopted: Counter[str] = Counter()
+        self._others: set[str] = set()
+        self._unclaimed = 0
         self._group: list[Chunk] = []
         self._asked: deque[tuple[list[Chunk], Future[dict[str, StoredRow]]]] = deque()
         self._new: list[Chunk] = []
@@ -124,7 +126,7 @@ class SyncRun:
         self._place_repeated()
         if self._writer is not None:
             self._writer.drain()
-        self._clear_away(prune=self._options.prune and loader_error is None)
+        self._clear_away(complete=loader_error is None and not self._unreadable)
         if self._writer is not None and self._writer.rows is not None:
             splitter = self._splitter if loader_error is None else None
             had_rows = bool(self._count_before)
@@ -181,7 +183,7 @@ class SyncRun:
     # --- reading and comparing
 
     def _read_all(self) -> None:
-        sources = by_source(self._watched_loader().lazy_load())
+        sources = by_source(watched(self._loader, self._report_unreadable).lazy_load())
         while True:
             try:
                 source, documents = next(sources, (None, []))
@@ -205,21 +207,9 @@ class SyncRun:
                 self._look_up_group()
                 self._compare_until(_AHEAD)
 
-    def _watched_loader(self) -> BaseLoader:
-        """The loader, whose unreadable files are reported and do not end the run."""
-        if not hasattr(self._loader, "on_error"):
-            return self._loader
-        users: Callable[[Exception], None] | None = self._loader.on_error
-
-        def on_error(error: Exception) -> None:
-            self._unreadable = True
-            self._fail_source(str(getattr(error, "source", None) or self._root), str(error))
-            if users is not None:
-                users(error)
-
-        loader = copy.copy(self._loader)
-        loader.on_error = on_error
-        return loader
+    def _report_unreadable(self, error: Exception) -> None:
+        self._unreadable = True
+        self._fail_source(str(getattr(error, "source", None) or self._root), str(error))
 
     def _look_up_group(self) -> None:
         group, self._group = self._group, []
@@ -239,14 +229,19 @@ class SyncRun:
         for chunk in group:
             self._live.add(chunk.row_id)
             row = stored.get(chunk.row_id)
-            if row is not None and row.root not in (self._root, None):
-                self._adopted[str(row.root)] += 1
+            if row is not None and (others := tuple(root for root in row.roots if root != self._root)):
+                self._others.update(others)
+                chunk = replace(chunk, others=others)
             if row is not None and row.digest != chunk.digest and self._requests is not None:
                 # What is embedded of the text changed, and so its vector must: it counts as new.
                 row = None
             self._found += row is not None
-            if row is not None and row.holds(chunk, self._root):
-                self._report.unchanged += 1
+            if row is not None and row.holds(chunk):
+                if self._root in row.roots:
+                    self._report.unchanged += 1
+                else:
+                    # Another loader's, as it seems; who has it is written at the end, when it is known who is who.
+                    self._unclaimed += 1
                 self._progress.stored(1)
                 continue
             try:
@@ -326,32 +321,53 @@ class SyncRun:
 
     # --- the end
 
-    def _clear_away(self, *, prune: bool) -> None:
-        """Delete rows that were replaced, and sources that are gone."""
+    def _clear_away(self, *, complete: bool) -> None:
+        """Delete rows that were replaced, and sources that are gone; say of the others who has them.
+
+        Args:
+            complete: Whether all sources could be read.
+        """
         ledger = self._ledger if self._count_before else None
         if ledger is None:
             return
         written = 0 if self._options.dry_run else self._report.added
         count = ledger.count() if written else self._count_before
-        if count == self._found + written and not any(map(self._may_have_moved, self._adopted)):
+        may_have_moved = self._may_have_moved if complete else lambda _: False
+        if count == self._found + written and not self._unclaimed and not any(map(may_have_moved, self._others)):
             return
+        covers = coverage(self._loader, is_known=self._is_rooted and bool(self._read))
         left = find_leftovers(
             ledger.places(),
             live=self._live,
             root=self._root,
             read=self._read,
             failed=self._failed,
-            covers=self._covers() if prune else None,
-            adopted=self._adopted,
-            may_have_moved=self._may_have_moved,
+            covers=covers or self._read.__contains__,
+            prune=self._options.prune and complete and covers is not None,
+            may_have_moved=may_have_moved,
         )
+        if self._options.prune:
+            self._report.notes += self._not_pruned(covers)
+        self._report.notes += left.notes(self._place_of)
+        self._report.moved += left.claimed
         self._report.removed = len(left.replaced) + len(left.gone)
         self._report.pruned = sorted(left.gone_sources)
-        self._report.notes += left.notes(self._place_of)
-        if self._writer is not None and self._writer.rows is not None and self._report.removed:
+        if self._writer is not None and self._writer.rows is not None and (self._report.removed or left.kept):
+            rows = self._writer.rows
             mark_unflushed(self._store)
-            self._writer.rows.delete(left.replaced)
-            self._writer.rows.delete(left.gone)
+            remember_place(self._store, self._root, self._place_now)
+            rows.rewrite_by_id(
+                list(left.kept), lambda row: {**row, ROOT_KEY: list(left.kept[row[rows.layout.primary_field]])}
+            )
+            rows.delete(left.replaced)
+            rows.delete(left.gone)
+
+    def _not_pruned(self, covers: Callable[[str], bool] | None) -> list[str]:
+        if self._unreadable:
+            return ["Nothing was pruned, since not all files could be read."]
+        if covers is None:
+            return ["Nothing was pruned: the loader gave nothing, or tells by no 'root' or 'path' what it loads."]
+        return []
 
     def _may_have_moved(self, root: str) -> bool:
         return may_have_moved(self._place_of(root), self._place_now)
@@ -360,21 +376,6 @@ class SyncRun:
         # As it is now: another process may have begun with its folder meanwhile.
         layout = self._store.layout
         return remembered_place(layout, root) if layout is not None else None
-
-    def _covers(self) -> Callable[[str], bool] | None:
-        """What may be pruned."""
-        if self._unreadable:
-            self._report.notes.append("Nothing was pruned, since not all files could be read.")
-            return None
-        own: Callable[[str], bool] | None = getattr(self._loader, "covers", None)
-        if own is not None:
-            return own
-        if not self._is_rooted or not self._read:
-            self._report.notes.append(
-                "Nothing was pruned: the loader gave nothing, or does not tell by a 'root' or 'path' what it loads."
-            )
-            return None
-        return lambda _: True
 
 
 class _LoaderFailedError(Exception):

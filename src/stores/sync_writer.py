@@ -300,7 +300,7 @@ class SyncWriter:
                 [chunk.text for chunk in chunks],
                 [chunk.metadata for chunk in chunks],
                 vectors or None,
-                [{ROOT_KEY: self._root, DIGEST_KEY: chunk.digest} for chunk in chunks],
+                [{ROOT_KEY: [*chunk.others, self._root], DIGEST_KEY: chunk.digest} for chunk in chunks],
             )
         )
 

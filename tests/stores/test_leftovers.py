@@ -1,6 +1,7 @@
 """Which rows go at the end of a sync, and which never do."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,12 @@ A, B, C, D = (f"{number:x}" * 32 for number in (10, 11, 12, 13))
 
 
 def leftovers(
-    *rows: tuple[str, str | None, str | None],
+    *rows: tuple[str, str | None, tuple[str, ...]],
     live: Collection[str] = (),
     read: Collection[str] = ("a.md",),
     failed: Collection[str] = (),
-    covers: Callable[[str], bool] | None = lambda _: True,
-    adopted: Mapping[str, int] | None = None,
+    covers: Callable[[str], bool] = lambda _: True,
+    prune: bool = True,
     stands: Collection[str] = (),
 ) -> Leftovers:
     ids = RowIds()
@@ -31,7 +32,7 @@ def leftovers(
         read=read,
         failed=failed,
         covers=covers,
-        adopted=adopted or {},
+        prune=prune,
         may_have_moved=lambda root: root not in stands,
     )
 
@@ -66,63 +67,111 @@ class TestRowIds:
 
 class TestRowsOfSourcesThatWereRead:
     def test_go_when_they_are_no_chunks_any_more(self) -> None:
-        left = leftovers((A, "a.md", "here"), (B, "a.md", "here"), live=[A])
+        left = leftovers((A, "a.md", ("here",)), (B, "a.md", ("here",)), live=[A])
         assert left.replaced == [B]
         assert not left.gone
         assert not left.gone_sources
 
     def test_stay_when_something_of_the_source_failed(self) -> None:
-        assert leftovers((B, "a.md", "here"), live=[A], failed=["a.md"]) == Leftovers()
+        assert leftovers((B, "a.md", ("here",)), live=[A], failed=["a.md"]) == Leftovers()
 
     def test_go_even_where_nothing_is_pruned(self) -> None:
-        assert leftovers((B, "a.md", "here"), covers=None).replaced == [B]
+        assert leftovers((B, "a.md", ("here",)), prune=False).replaced == [B]
 
 
 class TestRowsOfSourcesThatAreGone:
     def test_go(self) -> None:
-        left = leftovers((A, "a.md", "here"), (B, "b.md", "here"), (C, "b.md", "here"), live=[A])
+        left = leftovers((A, "a.md", ("here",)), (B, "b.md", ("here",)), (C, "b.md", ("here",)), live=[A])
         assert left.gone == [B, C]
         assert left.gone_sources == {"b.md"}
         assert not left.replaced
 
     def test_stay_where_nothing_is_pruned(self) -> None:
-        assert leftovers((B, "b.md", "here"), covers=None) == Leftovers()
+        assert leftovers((B, "b.md", ("here",)), prune=False) == Leftovers()
 
     def test_stay_when_the_loader_does_not_cover_them(self) -> None:
-        assert leftovers((B, "b.md", "here"), (C, "c.md", "here"), covers="b.md".__eq__).gone == [B]
+        assert leftovers((B, "b.md", ("here",)), (C, "c.md", ("here",)), covers="b.md".__eq__).gone == [B]
 
     def test_stay_when_they_could_not_be_read(self) -> None:
-        assert leftovers((B, "b.md", "here"), failed=["b.md"]) == Leftovers()
+        assert leftovers((B, "b.md", ("here",)), failed=["b.md"]) == Leftovers()
 
 
 class TestRowsFromElsewhere:
     def test_stay(self) -> None:
-        assert leftovers((B, "b.md", "there"), (C, "c.md", None)) == Leftovers()
+        assert leftovers((B, "b.md", ("there",)), (C, "c.md", ())) == Leftovers()
 
     def test_stay_and_are_named_when_a_source_has_the_same_name(self) -> None:
-        left = leftovers((A, "a.md", "here"), (B, "a.md", "there"), (C, "a.md", None), live=[A])
+        left = leftovers((A, "a.md", ("here",)), (B, "a.md", ("there",)), (C, "a.md", ()), live=[A])
         assert left == Leftovers(namesakes={"a.md"})
 
     def test_without_a_source_stay(self) -> None:
-        assert leftovers((B, None, None), (C, None, "here")) == Leftovers()
+        assert leftovers((B, None, ()), (C, None, ("here",))) == Leftovers()
 
-    @pytest.mark.parametrize(("adopted", "moved_here"), [(0, False), (1, False), (2, True), (50, True)])
-    def test_go_when_the_folder_was_moved_here(self, adopted: int, moved_here: bool) -> None:
-        """Known by at least half of its chunks being the same."""
-        left = leftovers((B, "a.md", "there"), (C, "gone.md", "there"), adopted={"there": adopted, "elsewhere": 100})
+
+class TestRowsThatOthersHaveToo:
+    """Of a folder that is still where it was."""
+
+    def leftovers(self, *rows: tuple[str, str, tuple[str, ...]], **options: Any) -> Leftovers:
+        return leftovers(*rows, stands=["there"], **options)
+
+    def test_are_claimed(self) -> None:
+        left = self.leftovers((A, "a.md", ("there",)), (B, "a.md", ("there", "here")), (C, "a.md", ()), live=[A, B, C])
+        assert left == Leftovers(kept={A: ("there", "here"), C: ("here",)}, claimed=2)
+
+    def test_are_given_up_and_stay(self) -> None:
+        rows = ((A, "a.md", ("there", "here")), (B, "gone.md", ("here", "there")))
+        assert self.leftovers(*rows) == Leftovers(kept={A: ("there",), B: ("there",)}, namesakes={"a.md"})
+
+    def test_are_not_given_up_while_it_is_not_known(self) -> None:
+        assert self.leftovers((A, "a.md", ("there", "here")), failed=["a.md"]) == Leftovers()
+        assert self.leftovers((B, "gone.md", ("there", "here")), prune=False) == Leftovers()
+        assert self.leftovers((B, "gone.md", ("there", "here")), covers=lambda _: False) == Leftovers()
+
+
+class TestAFolderThatWasMovedHere:
+    """Known by at least half of its chunks being the same."""
+
+    @pytest.mark.parametrize(("same", "moved_here"), [(0, False), (1, False), (2, True), (3, True)])
+    def test_leaves_what_is_not_the_same(self, same: int, moved_here: bool) -> None:
+        alike = [f"{number:x}" * 32 for number in range(same)]
+        left = leftovers(
+            *((row_id, "same.md", ("there",)) for row_id in alike),
+            (B, "a.md", ("there",)),
+            (C, "gone.md", ("there",)),
+            live=alike,
+            read=["a.md", "same.md"],
+        )
+        assert left.kept == dict.fromkeys(alike, ("here",) if moved_here else ("there", "here"))
+        assert left.claimed == same
         assert left.replaced == ([B] if moved_here else [])
         assert left.gone == ([C] if moved_here else [])
         assert left.gone_sources == ({"gone.md"} if moved_here else set())
+        assert left.moved == ({"there": {"gone.md"}} if moved_here else {})
         assert left.namesakes == (set() if moved_here else {"a.md"})
 
-    def test_stay_when_that_folder_is_where_it_was(self) -> None:
+    def test_is_not_one_that_is_still_where_it_was(self) -> None:
         """However much of it is the same: it is another version, or a copy."""
-        left = leftovers((B, "a.md", "there"), (C, "gone.md", "there"), adopted={"there": 50}, stands=["there"])
-        assert left == Leftovers(namesakes={"a.md"})
+        left = leftovers((A, "a.md", ("there",)), (C, "gone.md", ("there",)), live=[A], stands=["there"])
+        assert left == Leftovers(kept={A: ("there", "here")}, claimed=1)
 
-    def test_that_nobody_synced_are_no_folder_that_was_moved(self) -> None:
-        left = leftovers((B, "a.md", None), adopted={"None": 100})
-        assert (left.replaced, left.namesakes) == ([], {"a.md"})
+    def test_gives_its_name_up_for_the_new_one(self) -> None:
+        """Names do not grow in number with each move; what may not be pruned yet goes with a later sync."""
+        left = leftovers(
+            (A, "a.md", ("there", "here", "third")),
+            (D, "a.md", ("there",)),
+            (B, "a.md", ("there", "third")),
+            (C, "gone.md", ("there",)),
+            live=[A, D],
+            prune=False,
+            stands=["third"],
+        )
+        assert left.kept == {A: ("third", "here"), D: ("here",), B: ("third",), C: ("here",)}
+        assert left.moved == {"there": set()}
+        assert not left.gone
+
+    def test_is_not_known_by_what_nobody_synced(self) -> None:
+        left = leftovers((A, "a.md", ()), (B, "a.md", ()), live=[A])
+        assert left == Leftovers(kept={A: ("here",)}, claimed=1, namesakes={"a.md"})
 
 
 def test_examples_are_few() -> None:

@@ -172,6 +172,27 @@ class TestEverything:
         assert not any("tag" in row for row in rows.values())
         assert {row_id: row.get(VECTOR_FIELD) for row_id, row in rows.items()} == vectors
 
+    def test_that_two_folders_share_stays_until_both_gave_it_up(
+        self, run: Run, store: MilvusStore, embedding: CountingEmbeddings
+    ) -> None:
+        shared = {"LICENSE.md": "terms\nand conditions"}
+        first, second = {**TEXTS, **shared}, {"x.md": "seven\neight", "y.md": "nine", **shared}
+        run(first, "first")
+        embedding.texts = []
+        assert counts(run(second, "second")) == {"added": 3, "moved": 2}
+        assert sorted(embedding.texts) == ([] if store.embedding is None else ["eight", "nine", "seven"])
+        before = snapshot(store)
+        for pages, root in ((first, "first"), (second, "second")):
+            again = run(pages, root)
+            assert (counts(again), again.requests, again.notes) == ({"unchanged": len(chunks_of(pages))}, 0, [])
+        assert snapshot(store) == before
+        del second["LICENSE.md"]
+        report = run(second, "second")
+        assert (counts(report), report.pruned) == ({"unchanged": 3}, [])
+        assert places(store) == chunks_of(first) | chunks_of(second)
+        assert counts(run(TEXTS, "first")) == {"unchanged": 6, "removed": 2}
+        assert places(store) == chunks_of(TEXTS) | chunks_of(second)
+
     def test_is_found_by_a_search(self, run: Run, store: MilvusStore) -> None:
         run(TEXTS)
         run({**TEXTS, "b.md": "four\nsomething else"})

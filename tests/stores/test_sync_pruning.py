@@ -4,15 +4,18 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync
+from milvus_rag.stores.collection_rows import CollectionRows
+from milvus_rag.stores.layout import ROOT_KEY
 from milvus_rag.stores.origins import may_have_moved, place_of, root_of, splitter_fingerprint
 from milvus_rag.stores.sync import SyncProgress
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot
 
 FIRST = {"a.md": "one\ntwo", "b.md": "three"}
 SECOND = {"x.md": "four", "y.md": "five"}
@@ -64,6 +67,69 @@ class TestTwoFoldersInOneCollection:
         sync(Pages(FIRST), Lines(), store)
         sync(Pages({"a.md": "other"}), Lines(), store)
         assert places(store) == {("a.md", 0, "other"), ("a.md", 0, "by hand"), ("z.md", 0, "too")}
+
+
+def roots(store: MilvusStore) -> dict[str, Any]:
+    """Who has a row, by its text."""
+    return {row["text"]: row[ROOT_KEY] for row in snapshot(store).values()}
+
+
+class TestAChunkThatTwoFoldersShare:
+    FIRST: ClassVar = {"LICENSE.md": "terms\nand conditions", **FIRST}
+    SECOND: ClassVar = {"LICENSE.md": "terms\nand conditions", **SECOND, "z.md": "six"}
+
+    def test_remembers_both(self, store: MilvusStore) -> None:
+        sync(Pages(self.FIRST, "first"), Lines(), store)
+        assert roots(store)["terms"] == ["first"]
+        sync(Pages(self.SECOND, "second"), Lines(), store)
+        assert roots(store)["terms"] == ["first", "second"]
+        assert roots(store)["one"] == ["first"]
+
+    def test_is_written_once(self, store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        both = ((self.FIRST, "first"), (self.SECOND, "second"))
+        for pages, root in both:
+            sync(Pages(pages, root), Lines(), store)
+        monkeypatch.setattr(CollectionRows, "upsert", None)
+        monkeypatch.setattr(CollectionRows, "delete", None)
+        for pages, root in both:
+            assert not sync(Pages(pages, root), Lines(), store).changed
+
+    def test_moves_for_both(self, store: MilvusStore) -> None:
+        """What it is stored as anew has both too."""
+        sync(Pages(self.FIRST, "first"), Lines(), store)
+        sync(Pages({"LICENSE.md": "title\nterms\nand conditions", **SECOND}, "second"), Lines(), store)
+        assert roots(store)["terms"] == ["first", "second"]
+        sync(Pages(SECOND, "second"), Lines(), store)
+        assert roots(store)["terms"] == ["first"]
+
+    def test_may_be_one_of_an_older_row_which_has_one_name(self, store: MilvusStore) -> None:
+        sync(Pages(self.FIRST, "first"), Lines(), store)
+        store.collection.rows().rewrite(lambda row: {**row, ROOT_KEY: "first"})
+        assert not sync(Pages(self.FIRST, "first"), Lines(), store).changed
+        sync(Pages(self.SECOND, "second"), Lines(), store)
+        assert roots(store)["terms"] == ["first", "second"]
+        sync(Pages(FIRST, "first"), Lines(), store)
+        assert roots(store)["terms"] == ["second"]
+        assert places(store) == chunks_of(FIRST) | chunks_of(self.SECOND)
+
+    @pytest.mark.parametrize("fatal", ["rewrite_by_id", "delete"])
+    def test_is_set_right_by_the_run_after_one_that_died(
+        self, store: MilvusStore, monkeypatch: pytest.MonkeyPatch, fatal: str
+    ) -> None:
+        def die(*_: object) -> None:
+            raise SystemError
+
+        sync(Pages(self.FIRST, "first"), Lines(), store)
+        sync(Pages({**self.SECOND, "gone.md": "ten"}, "second"), Lines(), store)
+        for pages in (SECOND, self.SECOND):
+            with monkeypatch.context() as patch:
+                patch.setattr(CollectionRows, fatal, die)
+                with pytest.raises(SystemError):
+                    sync(Pages(pages, "second"), Lines(), store)
+            assert chunks_of(self.FIRST) | chunks_of(SECOND) <= places(store)
+            sync(Pages(pages, "second"), Lines(), store)
+            assert places(store) == chunks_of(self.FIRST) | chunks_of(pages)
+            assert roots(store)["terms"] == (["first", "second"] if "LICENSE.md" in pages else ["first"])
 
 
 class TestFoldersOfWhichHalfIsTheSame:
@@ -136,6 +202,7 @@ class TestFoldersOfWhichHalfIsTheSame:
         old.rename(new)
         report = sync(MarkdownLoader(new), Lines(), store)
         assert (report.moved, report.removed) == (8, 0)
+        assert {tuple(names) for names in roots(store).values()} == {(MarkdownLoader(new).root,)}
         assert "No file was removed" in report.notes[0]
         again = sync(MarkdownLoader(new), Lines(), store)
         assert (again.unchanged, again.changed, again.notes) == (8, False, [])
@@ -237,7 +304,7 @@ class TestALoaderOfAnotherPackage:
         sync(_Foreign(FIRST), Lines(), store)
         report = sync(_Foreign({"a.md": "one\ntwo"}), Lines(), store)
         assert report.pruned == []
-        assert "does not tell" in report.notes[0]
+        assert "tells by no" in report.notes[0]
         assert places(store) == chunks_of(FIRST)
 
     def test_that_gives_nothing_prunes_nothing(self, store: MilvusStore) -> None:
