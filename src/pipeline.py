@@ -162,26 +162,33 @@ def build_index(
     elif drop_others:
         raise InputError("Only a rebuild drops what is not below its paths (--drop-others): add --rebuild.")
     loaders = [build_loader(settings, path, shard=part) for path in paths]
-    _check_distinct(paths, loaders)
-    splitter = build_splitter(settings)
-    if rebuild:
-        from .stores.rebuild import rebuild as build_anew
+    try:
+        _check_distinct(paths, loaders)
+        if rebuild:
+            return _rebuild(settings, loaders, drop_others=drop_others, dry_run=dry_run, **options)
+        with build_store(settings) as store:
+            splitter = build_splitter(settings)
+            reports = [sync(loader, splitter, store, prune=prune, dry_run=dry_run, **options) for loader in loaders]
+            if not dry_run:
+                _remember_embedding(settings, store)
+            return reports
+    finally:
+        for loader in loaders:
+            loader.close()
 
-        spec = settings.embeddings or _remembered_embedding(settings)
-        embedding = build_embedding(settings)
 
-        def open_new(name: str) -> "MilvusStore":
-            store = _open(settings, embedding, collection=name)
-            store.collection.new_properties = {_SPEC_PROPERTY: spec} if spec and embedding is not None else {}
-            return store
+def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options: Any) -> "list[SyncReport]":
+    from .stores.rebuild import rebuild as build_anew
 
-        options |= {"drop_others": drop_others, "dry_run": dry_run}
-        return build_anew(loaders, splitter, open_new, collection=settings.collection, **options)
-    with build_store(settings) as store:
-        reports = [sync(loader, splitter, store, prune=prune, dry_run=dry_run, **options) for loader in loaders]
-        if not dry_run:
-            _remember_embedding(settings, store)
-        return reports
+    spec = settings.embeddings or _remembered_embedding(settings)
+    embedding = build_embedding(settings)
+
+    def open_new(name: str) -> "MilvusStore":
+        store = _open(settings, embedding, collection=name)
+        store.collection.new_properties = {_SPEC_PROPERTY: spec} if spec and embedding is not None else {}
+        return store
+
+    return build_anew(loaders, build_splitter(settings), open_new, collection=settings.collection, **options)
 
 
 def parse_shard(shard: str | None) -> tuple[int, int] | None:

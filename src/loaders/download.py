@@ -1,9 +1,10 @@
 """A file from the web, into a temporary file with a limit on its size."""
 
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import weakref
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx
@@ -51,24 +52,69 @@ def file_name(url: str) -> str:
     return name or parts.netloc.rpartition("@")[2]
 
 
-@contextmanager
-def downloaded(url: str, *, max_bytes: int, timeout: float) -> Iterator[Path]:
-    """Download a URL; the file is gone when the context ends.
+class Download:
+    """A URL's content in a temporary file, which is gone when it is closed, or else with this object.
 
     Args:
         url: http or https; redirects are followed.
         max_bytes: Limit on the size of the download.
         timeout: Seconds to connect, and between two pieces of the answer.
 
+    Attributes:
+        path: The file.
+
     Raises:
         SourceNotFoundError: The server answers 404 or 410.
         SourceTooLargeError: The file is over the limit.
         LoaderError: It cannot be downloaded for another reason, or is a page for people.
     """
-    with tempfile.TemporaryDirectory(prefix="milvus-rag-") as folder:
-        path = Path(folder) / "download"
-        _fetch(url, path, max_bytes, timeout)
-        yield path
+
+    def __init__(self, url: str, *, max_bytes: int, timeout: float) -> None:
+        folder = tempfile.mkdtemp(prefix="milvus-rag-")
+        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = Path(folder) / "download"
+        try:
+            _fetch(url, self.path, max_bytes, timeout)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class KeptDownload:
+    """At most one download, which a later reader takes. A deep copy begins without."""
+
+    def __init__(self) -> None:
+        self._kept: list[Download] = []
+
+    def put(self, download: Download) -> None:
+        """Keep a download in place of the one before."""
+        self.close()
+        self._kept.append(download)
+
+    def take(self) -> Download | None:
+        """The download, which is the caller's from now on."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return None
+
+    def close(self) -> None:
+        """Remove what is kept."""
+        while (download := self.take()) is not None:
+            download.close()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()
 
 
 def _fetch(url: str, path: Path, max_bytes: int, timeout: float) -> None:

@@ -6,7 +6,7 @@ import stat
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from langchain_core.documents import Document
 
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
 from .archives import Archive
-from .download import downloaded, file_name, is_url, public_url
+from .download import Download, KeptDownload, file_name, is_url, public_url
 from .front_matter import front_matter_fields
 from .glob_patterns import Glob
 from .markdown_blocks import first_heading
@@ -38,7 +38,8 @@ class MarkdownLoader(BaseLoader):
     - ``title``: the front matter's, or else the first heading; not there when there is neither.
     - ``front_matter``: the simple fields of the front matter; not there without any.
 
-    Nothing is read before the first document is asked for.
+    Nothing is read before the first document is asked for. Each load downloads a URL anew, but for what `sources` just
+    downloaded: the next load reads that.
 
     Args:
         path: A file of any name, a folder, a .zip, or an http(s) URL of a file or a .zip.
@@ -81,6 +82,8 @@ class MarkdownLoader(BaseLoader):
         self._max_file_bytes = max_file_bytes
         self._max_total_bytes = max_total_bytes
         self._timeout = timeout
+        # Shared by shallow copies: they are the same loader with another `on_error`.
+        self._kept = KeptDownload()
 
     @property
     def root(self) -> str:
@@ -89,13 +92,18 @@ class MarkdownLoader(BaseLoader):
         return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def sources(self) -> Iterator[str]:
-        """The ``source`` of all files, sorted; no file is read, but a URL is downloaded.
+        """The ``source`` of all files, sorted; no file is read, but a URL is downloaded, and kept for the next load.
 
         Raises:
             LoaderError: As `lazy_load`, save what reading a file shows.
         """
-        with self._open() as files:
-            yield from filter(self._in_shard, files.names(self._report))
+        with self._open(keep=True) as files:
+            names = files.names(self._report)
+        yield from filter(self._in_shard, names)
+
+    def close(self) -> None:
+        """Remove what `sources` downloaded and no load has read; otherwise it goes with the loader."""
+        self._kept.close()
 
     def covers(self, source: str) -> bool:
         """Whether a file of this ``source`` would be loaded, were it there. No folder or archive is searched.
@@ -166,16 +174,21 @@ class MarkdownLoader(BaseLoader):
         return Path(self.path).expanduser()
 
     @contextmanager
-    def _open(self) -> Iterator[Files]:
+    def _open(self, *, keep: bool = False) -> Iterator[Files]:
         if not self._is_url:
             files = self._files(self._local_path, self.path, self._local_path.name)
             with closing(files):
                 yield files
             return
-        with downloaded(self.path, max_bytes=self._max_total_bytes, timeout=self._timeout) as path:
-            files = self._files(path, public_url(self.path), file_name(self.path))
+        with ExitStack() as opened:
+            download = self._kept.take() or Download(self.path, max_bytes=self._max_total_bytes, timeout=self._timeout)
+            opened.enter_context(download)
+            files = self._files(download.path, public_url(self.path), file_name(self.path))
             with closing(files):
                 yield files
+            if keep:
+                opened.pop_all()
+                self._kept.put(download)
 
     def _files(self, path: Path, shown: str, name: str) -> Files:
         try:

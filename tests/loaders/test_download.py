@@ -1,5 +1,7 @@
 """MarkdownLoader on URLs, over real HTTP on loopback."""
 
+import copy
+import gc
 import io
 import re
 import tempfile
@@ -12,7 +14,9 @@ import pytest
 
 from milvus_rag.errors import ArchiveError, InputError, LoaderError, SourceNotFoundError, SourceTooLargeError
 from milvus_rag.loaders.markdown import MarkdownLoader
-from support.file_server import answer, file_server
+from milvus_rag.pipeline import build_index
+from milvus_rag.settings import Settings
+from support.file_server import Answer, answer, file_server
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +195,59 @@ def test_no_secret_of_a_url_is_shown() -> None:
 def test_a_url_that_is_not_understood_is_refused(url: str) -> None:
     with pytest.raises(InputError, match=r"http\(s\)|https://host"):
         MarkdownLoader(url)
+
+
+class TestOneDownloadARun:
+    def test_a_load_reads_what_sources_downloaded_and_the_next_one_is_fresh(self, temporary_files: Path) -> None:
+        answers = {"/docs.zip": packed(a="old")}
+        with file_server(answers) as (url, requests):
+            loader = MarkdownLoader(f"{url}/docs.zip")
+            assert list(loader.sources()) == list(loader.sources()) == ["a.md"]
+            watched = copy.copy(loader)
+            assert [document.page_content for document in watched.lazy_load()] == ["old"]
+            assert requests == ["GET /docs.zip"]
+            assert list(temporary_files.iterdir()) == []
+            answers["/docs.zip"] = packed(b="new")
+            assert [document.page_content for document in loader.lazy_load()] == ["new"]
+            assert list(loader.sources()) == ["b.md"]
+
+    def test_what_is_kept_goes_with_the_loader(self, temporary_files: Path) -> None:
+        with file_server({"/docs.zip": packed(a="x")}) as (url, _):
+            loader = MarkdownLoader(f"{url}/docs.zip")
+            list(loader.sources())
+            assert len(list(temporary_files.iterdir())) == 1
+            copy.deepcopy(loader).close()
+            assert len(list(temporary_files.iterdir())) == 1
+            loader.close()
+            assert list(temporary_files.iterdir()) == []
+            list(loader.sources())
+            assert len(list(temporary_files.iterdir())) == 1
+            del loader
+            gc.collect()
+            assert list(temporary_files.iterdir()) == []
+
+    def test_what_cannot_be_read_is_not_kept(self, temporary_files: Path) -> None:
+        with file_server({"/docs.zip": b"no zip"}) as (url, _):
+            loader = MarkdownLoader(f"{url}/docs.zip")
+            with pytest.raises(ArchiveError):
+                list(loader.sources())
+            assert list(temporary_files.iterdir()) == []
+
+    @pytest.mark.parametrize("rebuild", [False, True])
+    @pytest.mark.parametrize("names", [["x"], ["x", "y"]])
+    def test_an_index_run_downloads_each_url_once(
+        self, names: list[str], rebuild: bool, tmp_path: Path, temporary_files: Path
+    ) -> None:
+        """Though it looks for files of one name, and a progress bar wants to know how many there are."""
+        answers: dict[str, Answer] = {f"/{name}.zip": packed(**{name: f"# {name}"}) for name in names}
+        totals: list[int | None] = []
+        with file_server(answers) as (url, requests):
+            paths = [f"{url}/{name}.zip" for name in names]
+            settings = Settings(uri=str(tmp_path / "index.db"))
+            reports = build_index(
+                settings, paths, on_progress=lambda now: totals.append(now.sources_total), rebuild=rebuild
+            )
+        assert [report.added for report in reports] == [1] * len(names)
+        assert sorted(requests) == [f"GET /{name}.zip" for name in names]
+        assert set(totals) == {1}
+        assert list(temporary_files.iterdir()) == []
