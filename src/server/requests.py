@@ -58,7 +58,17 @@ class CallConfig(BaseModel):
         return configurable
 
 
-class Call(BaseModel):
+class _Body(BaseModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _no_arguments(cls, body: Any) -> Any:
+        # LangServe's clients always send them, and would have them passed to the chain, which takes none.
+        if isinstance(body, dict) and body.get("kwargs"):
+            raise ValueError("requests cannot pass arguments on this server, leave kwargs empty")
+        return body
+
+
+class Call(_Body):
     """One question."""
 
     input: Input
@@ -85,7 +95,7 @@ _Configs = Annotated[
 ]
 
 
-class BatchCall(BaseModel):
+class BatchCall(_Body):
     """Several questions."""
 
     inputs: list[Input]

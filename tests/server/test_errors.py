@@ -113,6 +113,18 @@ async def test_an_error_in_a_stream_that_has_begun_is_logged(
     assert "LEPTON_BASE_URL" in fields["detail"]
 
 
+@pytest.mark.parametrize("route", ["invoke", "batch", "stream", "stream_events", "stream_log"])
+async def test_arguments_that_the_chain_does_not_take_are_refused(index_uri: str, route: str) -> None:
+    """To drop them in silence would be to answer something else than was asked."""
+    async with application(index_uri) as client:
+        for chain in ("/rag", "/answer"):
+            call: dict[str, Any] = {"inputs": [QUESTION["input"]]} if route == "batch" else QUESTION
+            answer = await client.post(f"{chain}/{route}", json={**call, "kwargs": {"k": 3}})
+            assert answer.status_code == 422
+            message = answer.json()["error"]["message"]
+            assert message == "body: requests cannot pass arguments on this server, leave kwargs empty"
+
+
 async def test_other_methods_and_paths_are_refused_in_the_same_shape(index_uri: str) -> None:
     async with application(index_uri) as client:
         for method, path, status in (
