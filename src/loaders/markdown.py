@@ -94,11 +94,13 @@ class MarkdownLoader(BaseLoader):
     def sources(self) -> Iterator[str]:
         """The ``source`` of all files, sorted; no file is read, but a URL is downloaded, and kept for the next load.
 
+        What is wrong with one file or folder is told by `lazy_load` alone.
+
         Raises:
-            LoaderError: As `lazy_load`, save what reading a file shows.
+            LoaderError: As `lazy_load`, when it concerns all files.
         """
         with self._open(keep=True) as files:
-            names = files.names(self._report)
+            names = files.names(lambda _: None)
         yield from filter(self._in_shard, names)
 
     def close(self) -> None:

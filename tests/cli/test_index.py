@@ -1,5 +1,6 @@
 """`milvus-rag index`: what is stored, what is said, and what a second run does."""
 
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -184,6 +185,19 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, indexed: Path) -> None:
     assert "cooking.md" in stored_texts()
 
 
+def test_one_bad_name_does_not_stop_the_others(run: Run, docs: Path, tmp_path: Path) -> None:
+    """Nor is it told twice, where names are looked at before the files are."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "tea.md").write_text("# Tea\n\nGreen tea.\n")
+    (other / os.fsdecode(b"caf\xe9.md")).write_text("# Coffee\n")
+    ran = run("index", docs, other, "--json")
+    assert ran.exit_code == 1
+    assert ran.json["added"] == 5
+    assert ran.stderr.count("Failed: ") == 1
+    assert "is not UTF-8. Rename it." in ran.stderr
+
+
 def test_a_process_without_a_terminal_prints_no_progress(docs: Path) -> None:
     ran = run_process("index", docs)
     assert ran.exit_code == 0
@@ -192,7 +206,6 @@ def test_a_process_without_a_terminal_prints_no_progress(docs: Path) -> None:
 
 
 def test_a_terminal_shows_a_bar(docs: Path) -> None:
-    import os
     import pty
     import subprocess
 
