@@ -6,7 +6,8 @@ INSTALLED := $(VENV)/.installed
 
 LOWEST := .venv-lowest
 # What runs on the lowest versions: each dependency is used by one of these.
-LOWEST_TESTS := tests/loaders tests/chains tests/cli tests/models tests/stores/test_standard.py tests/server
+LOWEST_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests/stores/test_standard.py \
+  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-lowest lint types dependencies format docs constraints browser bench clean
@@ -53,7 +54,9 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-check: lint types dependencies test ## All that CI runs
+# Coverage is measured of the tests as everybody runs them, and of the processes that they start.
+check: export PYTEST_ADDOPTS := --cov --cov-report=term
+check: lint types dependencies test check-lowest ## All that CI runs
 
 check-lowest: $(INSTALLED) ## Run the main tests on the lowest versions that pyproject.toml allows
 	@mkdir -p .cache && rm -f .cache/lowest.txt
@@ -62,7 +65,7 @@ check-lowest: $(INSTALLED) ## Run the main tests on the lowest versions that pyp
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
 	$(BIN)/uv pip install --quiet --python $(LOWEST) --requirement .cache/lowest.txt --no-deps --editable .
 	$(BIN)/uv pip install --quiet --python $(LOWEST) --constraint .cache/lowest.txt --group lowest
-	$(LOWEST)/bin/pytest -o filterwarnings= -m "not browser and not server" $(LOWEST_TESTS)
+	PYTEST_ADDOPTS= $(LOWEST)/bin/pytest -o filterwarnings= -m "not browser and not server" $(LOWEST_TESTS)
 
 docs: $(INSTALLED) ## Write the generated pages and the outputs shown in the docs anew
 	$(BIN)/python docs/generate_cli.py

@@ -127,8 +127,8 @@ def test_milvus_may_go_away_and_come_back(index_uri: str, tmp_path: Path) -> Non
             time.sleep(0.1)
         assert answer.json()["output"]["context"][0]["metadata"]["source"] == "faq/storage.md"
         assert httpx.get(f"{server.url}/readyz").status_code == 200
-        # Whoever reads the log finds lines, not pages.
-        assert all(line.startswith("{") for line in server.lines)
+        # Whoever reads the log finds lines, not pages. Older releases of LangChain import transformers, which says so.
+        assert not [line for line in server.lines if not line.startswith("{") and "PyTorch was not found" not in line]
 
 
 def test_a_server_may_start_before_its_milvus_and_its_collection(tmp_path: Path) -> None:
