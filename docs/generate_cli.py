@@ -16,8 +16,8 @@ _START = """# The command
 What `milvus-rag COMMAND --help` says, and every setting. `make docs` writes this page.
 
 An option wins over the environment, the environment over a `.env` file in the working folder. The command exits with 0
-when all went well, 1 when something failed, 2 for an option or setting that cannot be used, and 130 after Ctrl-C.
-Results go to stdout, everything else to stderr.
+when all went well, 1 when something failed, 2 for an argument, option or setting that cannot be used, and 130 after
+Ctrl-C. Results go to stdout, everything else to stderr.
 """
 _SETTINGS = """## Settings
 

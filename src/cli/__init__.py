@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import MilvusRagError, SettingsError
+from ..errors import InputError, MilvusRagError, UnknownProviderError
 from .asking import ask, search
 from .evaluation import evaluate
 from .indexing import index, info
@@ -60,12 +60,12 @@ def _global_options(
 
 
 def main() -> None:
-    """Run the command; an error is one line on stderr and exit code 1, or 2 for an option or setting."""
+    """Run the command; an error is one line on stderr and exit code 1, or 2 for what the command was given."""
     try:
         app()
     except MilvusRagError as exc:
         say(f"Error: {exc}")
-        sys.exit(2 if isinstance(exc, SettingsError) else 1)
+        sys.exit(2 if isinstance(exc, InputError | UnknownProviderError) else 1)
     except Exception as exc:
         logger.info("Where it happened:", exc_info=exc)
         message = " ".join(str(exc).split()) or "no message"

@@ -93,7 +93,7 @@ class TestTheDatabase:
         assert "does not exist" in refused(run, "index", docs, "--uri", "nowhere/milvus.db")
 
     def test_a_name_that_is_no_database(self, run: Run, docs: Path) -> None:
-        assert "ends with .db" in refused(run, "index", docs, "--uri", "database.sqlite")
+        assert "ends with .db" in refused(run, "index", docs, "--uri", "database.sqlite", code=2)
 
     def test_a_server_that_is_down(self, run: Run, docs: Path) -> None:
         message = refused(run, "index", docs, "--uri", "http://user:secret@127.0.0.1:1")
@@ -117,7 +117,7 @@ class TestQuestions:
     @pytest.mark.parametrize("command", ["ask", "search"])
     @pytest.mark.parametrize("question", ["", "  \n"])
     def test_an_empty_one(self, run: Run, indexed: Path, command: str, question: str) -> None:
-        assert refused(run, command, question) == "The question is empty."
+        assert refused(run, command, question, code=2) == "The question is empty."
 
     @pytest.mark.parametrize(
         ("filter", "message"),
@@ -129,15 +129,15 @@ class TestQuestions:
     )
     @pytest.mark.parametrize("command", ["ask", "search"])
     def test_a_bad_filter(self, run: Run, indexed: Path, command: str, filter: str, message: str) -> None:
-        assert message in refused(run, command, "Where is data stored?", "--filter", filter)
+        assert message in refused(run, command, "Where is data stored?", "--filter", filter, code=2)
 
     def test_a_search_that_the_collection_cannot_do(self, run: Run, indexed: Path) -> None:
-        assert "needs an embedding" in refused(run, "search", "Where?", "--mode", "hybrid")
+        assert "needs an embedding" in refused(run, "search", "Where?", "--mode", "hybrid", code=2)
 
 
 class TestModels:
     def test_a_provider_that_is_not_known(self, run: Run, indexed: Path) -> None:
-        assert "Known providers: gemini" in refused(run, "ask", "Where is data?", "--llm", "gemmini")
+        assert "Known providers: gemini" in refused(run, "ask", "Where is data?", "--llm", "gemmini", code=2)
 
     def test_a_key_that_is_missing(self, run: Run, indexed: Path) -> None:
         assert "GEMINI_API_KEY" in refused(run, "ask", "Where is data?", "--llm", "gemini")
@@ -163,6 +163,24 @@ class TestOptionsAndSettings:
         message = refused(run, *arguments, code=2)
         option = {"-k": "--k"}.get(arguments[-2], arguments[-2])
         assert message.startswith(f"{option} cannot be used: ")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["index", "docs", "--shard", "5/4"], "'5/4'"),
+            (["index", "docs", "--glob", ""], "names no file"),
+            (["index", "docs", "--language", "klingon"], "klingon"),
+            (["index", "docs", "--collection", "a-b"], "'a-b'"),
+            (["index", "docs", "--embeddings", "nope"], "nope"),
+            (["index", "docs", "--rebuild", "--no-prune"], "--no-prune"),
+            (["search", "Where?", "--filter", "{bad"], "is no JSON"),
+            (["search", "Where?", "--rerank", "nope"], "nope"),
+        ],
+    )
+    def test_a_value_that_only_the_parts_understand(
+        self, run: Run, indexed: Path, arguments: list[str], message: str
+    ) -> None:
+        assert message in refused(run, *arguments, code=2)
 
     @pytest.mark.parametrize(
         "arguments", [["ask"], ["fly"], ["index", "docs", "--batch-size", "0"], ["ask", "a", "-x"]]

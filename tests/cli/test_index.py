@@ -82,7 +82,7 @@ def test_paths_with_files_of_the_same_name_are_refused(run: Run, docs: Path, tmp
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "cooking.md").write_text("# Waffles\n")
     ran = run("index", docs, tmp_path / "other")
-    assert ran.exit_code == 1
+    assert ran.exit_code == 2
     assert "both have cooking.md" in ran.error
 
 
@@ -113,7 +113,7 @@ def test_shards_together_store_every_file_once(run: Run, docs: Path) -> None:
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
 def test_a_shard_that_is_none_is_refused(run: Run, docs: Path, shard: str) -> None:
     ran = run("index", docs, "--shard", shard)
-    assert ran.exit_code == 1
+    assert ran.exit_code == 2
     assert repr(shard) in ran.error
 
 
@@ -132,7 +132,7 @@ def test_a_rebuild_of_one_path_does_not_drop_the_others(run: Run, docs: Path) ->
     faq, cooking = docs / "faq", docs / "cooking.md"
     assert run("index", faq, cooking).exit_code == 0
     refused = run("index", faq, "--rebuild")
-    assert refused.exit_code != 0
+    assert refused.exit_code == 2
     assert "1 files that this rebuild would drop" in refused.error
     assert f"cooking.md (of {cooking})" in refused.error
     assert set(stored_texts()) == {"limits.md", "storage.md", "cooking.md"}
@@ -168,7 +168,7 @@ def test_options_that_contradict_each_other_are_refused(
     run: Run, indexed: Path, options: list[str], message: str
 ) -> None:
     ran = run("index", indexed, *options)
-    assert ran.exit_code != 0
+    assert ran.exit_code == 2
     assert message in ran.error
 
 
