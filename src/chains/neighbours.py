@@ -1,24 +1,31 @@
 """A hit together with what stands before and after it in its source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_core.documents import Document
 
 Filter = Mapping[str, Any] | str | None
+T = TypeVar("T")
 
 # The chunk's number in its source, from 0, as `sync` writes it.
 POSITION = "chunk"
 # Where the chunk's own text begins in the source, and in the chunk, behind the titles above it, as `MarkdownSplitter`
 # writes it. What the first of several chunks says is so for all of them.
 _AT_START = ("start_index", "body_start")
+# Where a store puts the names of the folders that have a chunk, when it is asked for them.
+ROOTS_KEY = "$roots"
+# Chunks at one place of a source: while it is replaced, old and new ones, and those of each folder with such a file.
+_SAME_PLACE = 100
 
 
 class NeighbourStore(Protocol):
     """What is asked of a store."""
 
-    def search_by_metadata(self, expr: Any, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
+    def search_by_metadata(
+        self, expr: Any, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
+    ) -> list[Document]:
         """Documents that a metadata filter matches."""
 
     def to_expression(self, filter: Filter, expr: str | None = None) -> str:
@@ -28,12 +35,12 @@ class NeighbourStore(Protocol):
 def with_neighbours(
     store: NeighbourStore, documents: Sequence[Document], n: int, filter: Filter = None
 ) -> list[Document]:
-    """Widen hits by the `n` chunks before and after each, from the same source.
+    """Widen hits by the `n` chunks before and after each, from the same file.
 
     Hits whose neighbourhoods touch become one document. Its text is in reading order, its id, score and the rest of
     its metadata are its best hit's, and ``start_line`` and ``end_line`` span all of it. Titles that are those of the
     chunk before are not said again. Hits without a position (documents that were not stored by `sync`) stay as they
-    are.
+    are. Of files in several folders that are one source, by their names, each hit's own is read on in.
 
     Args:
         store: Where the hits come from.
@@ -47,24 +54,36 @@ def with_neighbours(
     """
     if n <= 0:
         return list(documents)
-    spans = _spans(documents, n)
+    near = {
+        source: [document for first, last in ranges for document in _read(store, source, first, last, filter)]
+        for source, ranges in _spans([place for place in map(_place, documents) if place], n).items()
+    }
+    pages = _pages(documents, near)
+    spans = _spans([(page, _position(hit.metadata)) for hit, page in zip(documents, pages, strict=True) if page], n)
     merged: list[Document] = []
-    done: set[tuple[str, int]] = set()
-    for document in documents:
-        place = _place(document)
-        if place is None:
+    done: set[tuple[_Page, int]] = set()
+    for document, page in zip(documents, pages, strict=True):
+        if page is None:
             merged.append(document)
             continue
-        source, position = place
-        first, last = next(span for span in spans[source] if span[0] <= position <= span[1])
-        if (source, first) not in done:
-            done.add((source, first))
-            chunks = _read(store, source, first, last, filter)
-            # The best of those that share a place comes last, and stays.
-            hits = {place[1]: hit for hit in reversed(documents) if (place := _place(hit)) and place[0] == source}
-            chunks.update((at, hit) for at, hit in hits.items() if first <= at <= last)
-            merged.append(_merge(document, [chunks[at] for at in sorted(chunks)]))
+        first, last = next(span for span in spans[page] if span[0] <= _position(document.metadata) <= span[1])
+        if (page, first) not in done:
+            done.add((page, first))
+            # Of those that share a place, the last one stays; so hits come last, and the best of them at the very end.
+            hits = [hit for hit, its_page in zip(documents, pages, strict=True) if its_page == page]
+            chunks = {
+                _position(chunk.metadata): chunk
+                for chunk in (*(chunk for chunk in near[page.source] if _is_on(chunk, page)), *reversed(hits))
+            }
+            merged.append(_merge(document, [chunks[at] for at in sorted(chunks) if first <= at <= last]))
     return merged
+
+
+class _Page(NamedTuple):
+    """A file: a source, and the folder that has it; None for chunks of which no folder is known."""
+
+    source: str
+    root: str | None
 
 
 def _place(document: Document) -> tuple[str, int] | None:
@@ -72,14 +91,35 @@ def _place(document: Document) -> tuple[str, int] | None:
     return (source, position) if isinstance(source, str) and isinstance(position, int) else None
 
 
-def _spans(documents: Sequence[Document], n: int) -> dict[str, list[tuple[int, int]]]:
-    """For each source, the ranges of positions around its hits, those that touch made one."""
-    positions: dict[str, list[int]] = {}
-    for source, position in filter(None, map(_place, documents)):
-        positions.setdefault(source, []).append(position)
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for source, found in positions.items():
-        ranges = spans.setdefault(source, [])
+def _pages(hits: Sequence[Document], near: Mapping[str, Sequence[Document]]) -> list[_Page | None]:
+    """The file of each hit; None for those without a position. One that folders share is put where others are."""
+    roots = {chunk.id: _roots(chunk) for chunks in near.values() for chunk in chunks}
+    pages: dict[int, _Page] = {}
+    for at, hit in sorted(enumerate(hits), key=lambda item: len(roots.get(item[1].id, ()))):
+        place, its_roots = _place(hit), roots.get(hit.id, ())
+        if place is not None:
+            candidates = [_Page(place[0], root) for root in its_roots or (None,)]
+            taken = set(pages.values())
+            pages[at] = next((page for page in candidates if page in taken), candidates[0])
+    return [pages.get(at) for at in range(len(hits))]
+
+
+def _roots(chunk: Document) -> tuple[str, ...]:
+    return tuple(chunk.metadata.get(ROOTS_KEY, ()))
+
+
+def _is_on(chunk: Document, page: _Page) -> bool:
+    return page.root in _roots(chunk) if page.root is not None else not _roots(chunk)
+
+
+def _spans(places: Iterable[tuple[T, int]], n: int) -> dict[T, list[tuple[int, int]]]:
+    """For each source or file, the ranges of positions around its hits, those that touch made one."""
+    positions: dict[T, list[int]] = {}
+    for page, position in places:
+        positions.setdefault(page, []).append(position)
+    spans: dict[T, list[tuple[int, int]]] = {}
+    for page, found in positions.items():
+        ranges = spans.setdefault(page, [])
         for position in sorted(set(found)):
             first, last = max(0, position - n), position + n
             if ranges and first <= ranges[-1][1] + 1:
@@ -89,13 +129,12 @@ def _spans(documents: Sequence[Document], n: int) -> dict[str, list[tuple[int, i
     return spans
 
 
-def _read(store: NeighbourStore, source: str, first: int, last: int, filter: Filter) -> dict[int, Document]:
+def _read(store: NeighbourStore, source: str, first: int, last: int, filter: Filter) -> list[Document]:
     chosen: Any = {"source": source, POSITION: {"$gte": first, "$lte": last}}
     if filter:
         chosen = store.to_expression(chosen, store.to_expression(filter))
-    # While a source is being replaced, old and new chunks may share a position.
-    found = store.search_by_metadata(chosen, limit=2 * (last - first + 1))
-    return {_position(document.metadata): document for document in sorted(found, key=lambda d: d.id or "")}
+    found = store.search_by_metadata(chosen, limit=_SAME_PLACE * (last - first + 1), roots=True)
+    return sorted(found, key=lambda document: document.id or "")
 
 
 def _merge(best: Document, chunks: Sequence[Document]) -> Document:

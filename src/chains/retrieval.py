@@ -57,8 +57,10 @@ class SearchableStore(Protocol):
     ) -> list[tuple[Document, float]]:
         """The `k` rows that match the words best with their scores."""
 
-    def search_by_metadata(self, expr: Any, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
-        """Documents that a metadata filter matches."""
+    def search_by_metadata(
+        self, expr: Any, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
+    ) -> list[Document]:
+        """Documents that a metadata filter matches; with `roots`, of which folders, as ``$roots`` in the metadata."""
 
     def to_expression(self, filter: Filter, expr: str | None = None) -> str:
         """A filter, and an expression besides, as one expression."""

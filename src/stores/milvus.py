@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from langchain_core.documents import Document
@@ -288,15 +289,16 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Documents by id, in the order asked for; unknown ids are left out."""
-        nothing: list[Document] = []
-        found = self._read(lambda layout, rows: [to_document(layout, row) for row in rows.get(ids)], nothing)
+        found: list[Document] = self._read(lambda layout, rows: [to_document(layout, r) for r in rows.get(ids)], [])
         by_id = {document.id: document for document in found}
         return [by_id[row_id] for row_id in ids if row_id in by_id]
 
-    def search_by_metadata(self, expr: Filter, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
-        """Documents that a filter matches, in no order."""
-        expression = self.to_expression(expr)
-        return self._read(lambda layout, rows: [to_document(layout, row) for row in rows.find(expression, limit)], [])
+    def search_by_metadata(
+        self, expr: Filter, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
+    ) -> list[Document]:
+        """Documents that a filter matches, in no order; with `roots`, metadata says by `ROOTS_KEY` who synced each."""
+        expression, document = self.to_expression(expr), partial(to_document, roots=roots)
+        return self._read(lambda layout, rows: [document(layout, row) for row in rows.find(expression, limit)], [])
 
     def get_pks(self, expr: Filter, **kwargs: Any) -> list[str]:
         """Ids of the rows that a filter matches."""

@@ -10,11 +10,13 @@ from langchain_core.documents import Document
 from numpy.typing import NDArray
 
 from ..errors import InputError, ModelResponseError
-from .layout import MAX_VARCHAR, Layout, escape_key
+from .layout import MAX_VARCHAR, Layout, escape_key, roots_of
 from .searched_text import index_terms
 
 # https://milvus.io/docs/limitations.md: the dynamic field, in bytes of JSON; less what `sync` adds to a row.
 _MAX_METADATA = 65_536 - 512
+# Where a document says which loaders have it, when it is asked for.
+ROOTS_KEY = "$roots"
 _LEAST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
 # pymilvus writes JSON with orjson, which goes 254 deep; and we add the row itself.
 _DEEPEST = 250
@@ -200,11 +202,17 @@ def _is_text(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def to_document(layout: Layout, row: Mapping[str, Any]) -> Document:
-    """Read a row as Milvus returns it; its id is always text."""
+def to_document(layout: Layout, row: Mapping[str, Any], *, roots: bool = False) -> Document:
+    """Read a row as Milvus returns it; its id is always text.
+
+    Args:
+        layout: The collection's.
+        row: All of it but vectors and terms.
+        roots: Whether the metadata tells which loaders have it, under `ROOTS_KEY`.
+    """
     return Document(
         page_content=str(row.get(layout.text_field) or ""),
-        metadata=layout.metadata_of(row),
+        metadata={**layout.metadata_of(row), **({ROOTS_KEY: list(roots_of(row))} if roots else {})},
         id=str(row[layout.primary_field]),
     )
 

@@ -1,5 +1,7 @@
 """Hits with what stands before and after them."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
 
-from milvus_rag import MarkdownSplitter, MilvusStore, milvus_retriever
+from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
 from milvus_rag.chains.neighbours import with_neighbours
+from milvus_rag.stores.collection_rows import CollectionRows
 
 
 class Shelf:
@@ -18,7 +21,9 @@ class Shelf:
         self.documents = list(documents)
         self.reads = 0
 
-    def search_by_metadata(self, expr: Any, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
+    def search_by_metadata(
+        self, expr: Any, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
+    ) -> list[Document]:
         self.reads += 1
         assert not isinstance(expr, str)
         low, high = expr["chunk"]["$gte"], expr["chunk"]["$lte"]
@@ -211,13 +216,73 @@ def test_the_filter_is_one_that_stores_understand() -> None:
     sent: list[dict[str, Any]] = []
 
     class Remembering(Shelf):
-        def search_by_metadata(self, expr: Any, fields: list[str] | None = None, limit: int = 10) -> list[Document]:
+        def search_by_metadata(
+            self, expr: Any, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
+        ) -> list[Document]:
             sent.append(expr)
-            return super().search_by_metadata(expr, fields, limit)
+            return super().search_by_metadata(expr, fields, limit, roots=roots)
 
     with_neighbours(Remembering(*pages(a=5).documents), [hit("a", 2)], 1)
 
     assert sent == [{"source": "a", "chunk": {"$gte": 1, "$lte": 3}}]
+
+
+class TestFilesOfOneName:
+    """In two folders, as README.md; each goes on in its own."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[MilvusStore]:
+        topics = {"cats": ("purr", "sleep", "eat"), "rockets": ("launch", "burn fuel", "land", "fly")}
+        with open_store(tmp_path / "namesakes.db") as store:
+            for topic, verbs in topics.items():
+                (tmp_path / topic).mkdir()
+                sections = ["# Both\n\nshared by all\n", *(f"# {verb}\n\n{topic} {verb}\n" for verb in verbs)]
+                (tmp_path / topic / "README.md").write_text("\n".join(sections))
+                sync(MarkdownLoader(tmp_path / topic), MarkdownSplitter(title=False), store)
+            yield store
+
+    @pytest.mark.parametrize(
+        ("question", "lines"),
+        [
+            ("cats purr", ["shared by all", "cats purr", "cats sleep"]),
+            ("rockets burn fuel", ["rockets launch", "rockets burn fuel", "rockets land"]),
+            ("cats sleep", ["cats purr", "cats sleep", "cats eat"]),
+            ("cats eat", ["cats sleep", "cats eat"]),
+            ("rockets fly", ["rockets land", "rockets fly"]),
+        ],
+    )
+    def test_have_neighbours_of_their_own(self, store: MilvusStore, question: str, lines: list[str]) -> None:
+        (wide,) = milvus_retriever(store, k=1, expand=1).invoke(question)
+
+        assert wide.page_content.split("\n")[2::3] == lines
+        assert len(wide.metadata["chunks"]) == len(lines)
+        assert not any(key.startswith("$") for key in wide.metadata)
+
+    def test_are_two_passages(self, store: MilvusStore) -> None:
+        found = milvus_retriever(store, k=2, expand=1).invoke("sleep launch")
+
+        assert sorted(document.page_content.split("\n")[2] for document in found) == ["cats purr", "shared by all"]
+
+    def test_share_a_passage_which_is_put_with_that_of_another_hit(self, store: MilvusStore) -> None:
+        for question, topic in (("shared launch", "rockets"), ("shared purr", "cats")):
+            (wide,) = milvus_retriever(store, k=2, expand=1).invoke(question)
+
+            assert wide.page_content.split("\n")[2] == "shared by all"
+            assert all(line.startswith(topic) for line in wide.page_content.split("\n")[5::3])
+
+    def test_are_read_by_one_query(self, store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+        find = CollectionRows.find
+
+        def counted(rows: CollectionRows, expression: str, *rest: Any) -> Any:
+            asked.append(expression)
+            return find(rows, expression, *rest)
+
+        monkeypatch.setattr(CollectionRows, "find", counted)
+        milvus_retriever(store, k=1, expand=0).invoke("cats sleep")
+        assert asked == []
+        milvus_retriever(store, k=1, expand=1).invoke("cats sleep")
+        assert len(asked) == 1
 
 
 class TestFilters:
