@@ -1,11 +1,18 @@
 """`milvus-rag eval`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import options as o
+from .indexing import say_problems
 from .output import print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..evaluation.measures import Result
+    from ..stores.sync_report import SyncReport
 
 
 def evaluate(
@@ -64,14 +71,35 @@ def evaluate(
     asked = read_questions(questions)
     if plot:
         check_chart(plot)
+    failed = False
+
+    def on_indexed(reports: "Sequence[SyncReport]") -> None:
+        nonlocal failed
+        say_problems(reports)
+        failed = failed or any(report.failed for report in reports)
+
     results = evaluate_all(
-        settings, asked, docs=docs or (), splitters=splitter or (), modes=mode or (), rerankers=rerank or (), say=say
+        settings,
+        asked,
+        docs=docs or (),
+        splitters=splitter or (),
+        modes=mode or (),
+        rerankers=rerank or (),
+        say=say,
+        on_indexed=on_indexed,
     )
     if plot:
         save_chart(results, plot, questions=len(asked))
     if json:
         print_json({"questions": len(asked), "results": [result.as_dict() for result in results]})
-        return
+    else:
+        _print_table(results)
+        say(f"Means over {len(asked)} questions; ms is the median time of a retrieval.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _print_table(results: "Sequence[Result]") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -80,4 +108,3 @@ def evaluate(
         values = [f"{value:.3f}" for value in result.measures.values()]
         table.add_row(result.configuration, *values, f"{result.milliseconds:.0f}")
     Console().print(table)
-    say(f"Means over {len(asked)} questions; ms is the median time of a retrieval.")

@@ -8,6 +8,8 @@ from . import options as o
 from .output import end_interrupted, print_json, progress_bar, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..settings import Settings
     from ..stores.sync_report import SyncReport
 
@@ -98,13 +100,18 @@ def index_paths(
             f"Interrupted: {exc.report.added} chunks are stored. Run the same command again to complete the index."
         )
         raise
+    say_problems(reports)
+    return reports
+
+
+def say_problems(reports: "Sequence[SyncReport]") -> None:
+    """Say what failed and what is worth knowing."""
     for report in reports:
         for note in report.notes:
             say(f"Note: {note}")
         for failure in report.failed:
             chunk = "" if failure.chunk is None else f", chunk {failure.chunk}"
             say(f"Failed: {failure.source}{chunk}: {failure.reason}")
-    return reports
 
 
 def index_before(settings: "Settings", paths: list[str]) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..extras import require
+from ..models.rerankers import reranker
 from ..pipeline import build_index, build_retriever, build_store
 from ..settings import Settings
 from ..stores.milvus import MilvusStore
+from ..stores.sync_report import SyncReport
 from .measures import DEPTH, Result, measure
 from .questions import Question
 
@@ -44,6 +46,7 @@ def evaluate(
     modes: Sequence[str] = (),
     rerankers: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
+    on_indexed: Callable[[Sequence[SyncReport]], None] = lambda _: None,
 ) -> list[Result]:
     """Measure every combination of splitter, mode and reranker.
 
@@ -56,9 +59,11 @@ def evaluate(
         modes: Names; the settings' by default.
         rerankers: Specs, ``"none"`` for none; the settings' by default.
         say: Told what is going on.
+        on_indexed: Given the reports of each splitter's index; files that failed are not in it.
 
     Raises:
         InputError: Splitters are given without files to cut.
+        UnknownProviderError: There is no such reranker.
         MissingExtraError: The extra ``eval`` is not installed.
         MilvusRagError: As indexing and searching.
     """
@@ -67,6 +72,9 @@ def evaluate(
         raise InputError("Splitters are compared on files: give them with --docs PATH.")
     ranking: list[str | None] = [spec if spec != "none" else None for spec in rerankers] or [settings.reranker]
     searching: list[str | None] = [*modes] or [settings.mode]
+    # Made here to be checked: indexing may take hours.
+    for spec in filter(None, ranking):
+        reranker(spec, timeout=settings.model_timeout)
     if not docs:
         with build_store(settings, must_exist=True) as store:
             ways = [Configuration(None, mode, spec) for mode in searching for spec in ranking]
@@ -74,10 +82,11 @@ def evaluate(
     results: list[Result] = []
     for splitter in splitters or [settings.splitter]:
         with tempfile.TemporaryDirectory(prefix="milvus-rag-eval-") as folder:
-            own = settings.model_copy(
-                update={"splitter": splitter, "uri": str(Path(folder) / "eval.db"), "token": None}
-            )
+            # A database of Milvus Lite: the server's token and database are not its own.
+            place = {"uri": str(Path(folder) / "eval.db"), "token": None, "db_name": None}
+            own = settings.model_copy(update={"splitter": splitter, **place})
             reports = build_index(own, docs)
+            on_indexed(reports)
             say(f"{splitter}: {sum(report.added for report in reports)} chunks")
             with build_store(own, must_exist=True) as store:
                 ways = [Configuration(splitter, mode, spec) for mode in searching for spec in ranking]

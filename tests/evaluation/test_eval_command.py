@@ -79,6 +79,7 @@ def test_a_chart_is_a_png(docs: Path, questions: Path, tmp_path: Path) -> None:
         (["--docs", "docs", "--splitter", "nosuch"], "--splitter"),
         (["--docs", "docs", "--mode", "dense"], "needs an embedding"),
         (["--docs", "docs", "--plot", "chart.jpg"], r"\.png"),
+        (["--docs", "nosuch", "--rerank", "jinna"], "no reranker 'jinna'"),
         (["--docs", "nosuch", "--plot", "charts/of/chart.png"], "no folder charts/of"),
         ([], "There is no collection"),
     ],
@@ -86,3 +87,18 @@ def test_a_chart_is_a_png(docs: Path, questions: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_measured_is_said(docs: Path, questions: Path, arguments: list[str], wrong: str) -> None:
     with pytest.raises(MilvusRagError, match=wrong):
         _run(questions, *arguments)
+
+
+def test_files_that_fail_are_said_and_told_by_the_exit_code(docs: Path, questions: Path) -> None:
+    (docs / "wide.md").write_bytes("# Seite\n\nText.\n".encode("utf-16"))
+    result = CliRunner().invoke(app, ["eval", str(questions), "--docs", str(docs)], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "Failed: wide.md: " in result.stderr
+    assert "1.000" in result.stdout
+
+
+def test_the_database_of_a_server_is_not_looked_for_in_the_one_that_is_made(
+    docs: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILVUS_RAG_DB_NAME", "tenant")
+    assert "1.000" in _run(questions, "--docs", docs)
