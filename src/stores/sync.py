@@ -96,7 +96,8 @@ async def async_sync(
         on_progress=on_progress,
     )
     stop = threading.Event()
-    running = asyncio.create_task(asyncio.to_thread(SyncRun(loader, splitter, store, options, stop).run))
+    # Made in the thread too: it asks the loader what it loads.
+    running = asyncio.create_task(asyncio.to_thread(lambda: SyncRun(loader, splitter, store, options, stop).run()))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from langchain_core.documents import BaseDocumentTransformer
 from ..errors import CollectionSchemaError, InputError
 from .chunks import Chunk, StoredRow, by_source, read_chunks
 from .collection_rows import ROWS_PER_REQUEST, CollectionRows
-from .embedding_requests import EmbeddingRequests
+from .embedding_requests import EmbeddingRequests, StoppedError
 from .layout import ROOT_KEY
-from .ledger import Ledger
+from .ledger import Ledger, RowPlace
 from .leftovers import RowIds, find_leftovers
 from .lookahead import Lookahead
 from .milvus import MilvusStore
@@ -189,6 +189,7 @@ class SyncRun:
                 source, documents = next(sources, (None, []))
             except Exception as exc:
                 raise _LoaderFailedError(exc) from exc
+            self._check_stop()
             if source is None:
                 return
             if source in self._read:
@@ -211,6 +212,15 @@ class SyncRun:
         self._unreadable = True
         self._fail_source(str(getattr(error, "source", None) or self._root), str(error))
 
+    def _check_stop(self) -> None:
+        if self._stop.is_set():
+            raise StoppedError
+
+    def _until_stopped(self, places: Iterable[RowPlace]) -> Iterator[RowPlace]:
+        for place in places:
+            self._check_stop()
+            yield place
+
     def _look_up_group(self) -> None:
         group, self._group = self._group, []
         self._asked.append((group, self._lookahead.ask(partial(self._stored, [chunk.row_id for chunk in group]))))
@@ -227,6 +237,7 @@ class SyncRun:
     def _compare(self, group: Sequence[Chunk], stored: Mapping[str, StoredRow]) -> None:
         """Sort chunks into those that stay, move, and are new."""
         for chunk in group:
+            self._check_stop()
             self._live.add(chunk.row_id)
             row = stored.get(chunk.row_id)
             if row is not None and (others := tuple(root for root in row.roots if root != self._root)):
@@ -337,7 +348,7 @@ class SyncRun:
             return
         covers = coverage(self._loader, is_known=self._is_rooted and bool(self._read))
         left = find_leftovers(
-            ledger.places(),
+            self._until_stopped(ledger.places()),
             live=self._live,
             root=self._root,
             read=self._read,

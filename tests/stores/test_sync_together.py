@@ -10,8 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.documents import Document
 
 from milvus_rag import MarkdownLoader, MilvusStore, async_sync, open_store, sync
 from milvus_rag.errors import InputError
@@ -116,6 +118,52 @@ class TestAsync:
             embedding.wrong = lambda _: None
             report = await async_sync(Pages(pages), Lines(), store)
             assert (report.unchanged, report.added) == (30, 770)
+
+    @pytest.mark.parametrize("dry_run", [False, True])
+    async def test_ends_when_its_task_is_cancelled_although_nothing_is_written(
+        self, lite_uri: str, dry_run: bool
+    ) -> None:
+        """While sources are read that are all there already."""
+        reading, going_on = threading.Event(), threading.Event()
+
+        class Watched(Pages):
+            def lazy_load(self) -> Iterator[Document]:
+                for document in super().lazy_load():
+                    if len(self.read) == 5:
+                        reading.set()
+                        going_on.wait(_START_SECONDS)
+                    yield document
+
+        pages = {f"{i:03}.md": f"page {i}" for i in range(100)}
+        with open_store(lite_uri, embedding=CountingEmbeddings(), full_text=False) as store:
+            sync(Pages(pages), Lines(), store)
+            loader = Watched(pages)
+            task = asyncio.create_task(async_sync(loader, Lines(), store, dry_run=dry_run))
+            await asyncio.to_thread(reading.wait, _START_SECONDS)
+            task.cancel()
+            # Takes effect in the task at its next step.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            going_on.set()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert len(loader.read) < 8
+            assert store.count() == 100
+
+    async def test_never_asks_the_loader_on_the_event_loop(self, lite_uri: str) -> None:
+        threads: set[int] = set()
+
+        class Asked(Pages):
+            def __getattribute__(self, name: str) -> Any:
+                threads.add(threading.get_ident())
+                return super().__getattribute__(name)
+
+        with open_store(lite_uri, embedding=CountingEmbeddings(), full_text=False) as store:
+            loader = Asked({"a.md": "one"})
+            threads.clear()
+            await async_sync(loader, Lines(), store, on_progress=lambda _: None)
+            assert threads
+            assert threading.get_ident() not in threads
 
 
 _INTERRUPTED = """
