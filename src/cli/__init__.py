@@ -14,7 +14,7 @@ from .asking import ask, search
 from .evaluation import evaluate
 from .indexing import index, info
 from .listing import providers
-from .output import configure_logging, say
+from .output import configure_logging, print_in_any_locale, say
 from .serving import doctor, serve
 
 logger = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ def _global_options(
 
 def main() -> None:
     """Run the command; an error is one line on stderr and exit code 1, or 2 for what the command was given."""
+    print_in_any_locale()
     try:
         app()
     except MilvusRagError as exc:

@@ -149,6 +149,8 @@ def ask(
 def _check(question: str) -> None:
     if not question.strip():
         raise InputError("The question is empty.")
+    if any("\ud800" <= character <= "\udfff" for character in question):
+        raise InputError("The question is no UTF-8 text. Check the encoding of the terminal, or of what wrote it.")
 
 
 def _config(given: str | None) -> Any:

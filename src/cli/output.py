@@ -1,5 +1,7 @@
 """What the commands print: results to stdout, everything else to stderr, errors in one line."""
 
+import codecs
+import io
 import json
 import logging
 import sys
@@ -33,8 +35,19 @@ _TELLTALE = ("httpcore", "httpcore2", "httpx", "httpx2")
 
 
 def print_json(document: Any) -> None:
-    """Print a JSON document for other programs."""
-    typer.echo(json.dumps(document, ensure_ascii=False, indent=2, default=str))
+    """Print a JSON document for other programs, who read it as UTF-8: in ASCII where stdout writes anything else."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, default=str)
+    is_utf8 = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+    if not is_utf8 or any("\ud800" <= character <= "\udfff" for character in text):
+        text = json.dumps(document, indent=2, default=str)
+    typer.echo(text)
+
+
+def print_in_any_locale() -> None:
+    """Write what the terminal's encoding has no character for as an escape, in place of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(message: str) -> None:

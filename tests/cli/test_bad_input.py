@@ -119,6 +119,10 @@ class TestQuestions:
     def test_an_empty_one(self, run: Run, indexed: Path, command: str, question: str) -> None:
         assert refused(run, command, question, code=2) == "The question is empty."
 
+    @pytest.mark.parametrize("command", ["ask", "search"])
+    def test_one_that_is_no_utf_8(self, run: Run, indexed: Path, command: str) -> None:
+        assert "no UTF-8 text" in refused(run, command, "\udcff tea", "--json", code=2)
+
     @pytest.mark.parametrize(
         ("filter", "message"),
         [
