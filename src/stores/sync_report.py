@@ -1,11 +1,14 @@
 """What a sync did, and how far it is."""
 
+import copy
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
+
+from ..errors import LoaderError
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,23 @@ OnProgress = Callable[[SyncProgress], None]
 class ProgressCounter:
     """Calls back from several threads, one at a time."""
 
-    def __init__(self, on_progress: OnProgress | None, loader: BaseLoader) -> None:
+    def __init__(self, on_progress: OnProgress | None) -> None:
         self._on_progress = on_progress
         self._lock = threading.Lock()
         self._sources = self._chunks = 0
-        names = getattr(loader, "sources", None)
-        self._total = sum(1 for _ in names()) if on_progress and callable(names) else None
+        self._total: int | None = None
+
+    def expect(self, loader: BaseLoader) -> None:
+        """Ask a loader how many sources there will be. What it cannot read is told when it is read, and once."""
+        if self._on_progress is None or not callable(getattr(loader, "sources", None)):
+            return
+        quiet: Any = copy.copy(loader)
+        if hasattr(loader, "on_error"):
+            quiet.on_error = lambda _: None
+        try:
+            self._total = sum(1 for _ in quiet.sources())
+        except LoaderError:
+            self._total = None
 
     def read(self) -> None:
         """A source was read."""

@@ -63,7 +63,7 @@ class SyncRun:
         self._store = store
         self._options = options
         self._stop = stop
-        self._progress = ProgressCounter(options.on_progress, loader)
+        self._progress = ProgressCounter(options.on_progress)
         self._root, self._is_rooted = root_of(loader)
         self._place_now = place_of(loader)
         self._report = SyncReport(dry_run=options.dry_run)
@@ -98,6 +98,7 @@ class SyncRun:
                 self._look_at_collection()
                 if not self._options.dry_run:
                     self._writer = self._open_writer()
+                self._progress.expect(self._loader)
                 self._index()
         except KeyboardInterrupt:
             self._report.interrupted = True

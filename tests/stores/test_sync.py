@@ -1,5 +1,6 @@
 """What a sync does to a collection: on Milvus Lite with and without vectors and full-text search, and on a server."""
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from langchain_core.documents import Document
 
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MarkerSplitter, MilvusStore, SyncReport, open_store, sync
-from milvus_rag.errors import CollectionSchemaError, InputError
+from milvus_rag.errors import CollectionSchemaError, InputError, LoaderError, SourceNotFoundError
 from milvus_rag.stores.layout import VECTOR_FIELD
 from milvus_rag.stores.sync import SyncProgress
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot
@@ -273,6 +274,25 @@ class TestOptions:
         sync(Pages({**TEXTS, "d.md": "seven"}), Lines(), lite, on_progress=told.append)
         assert told[-1] == SyncProgress(sources_read=4, sources_total=4, chunks_done=7)
         assert [progress.chunks_done for progress in told] == sorted(progress.chunks_done for progress in told)
+
+    def test_progress_changes_nothing_about_a_file_that_has_no_name(self, lite: MilvusStore, tmp_path: Path) -> None:
+        """It is counted without a word, and reported when it is read."""
+        (tmp_path / "docs").mkdir()
+        (tmp_path / "docs" / "a.md").write_text("one\n")
+        Path(os.fsdecode(os.fsencode(tmp_path / "docs") + b"/\xff.md")).write_text("two\n")
+        told: list[SyncProgress] = []
+        errors: list[LoaderError] = []
+        report = sync(MarkdownLoader(tmp_path / "docs"), Lines(), lite, on_progress=told.append)
+        assert (report.added, len(report.failed)) == (1, 1)
+        assert told[-1].sources_total == 1
+        loader = MarkdownLoader(tmp_path / "docs", on_error=errors.append)
+        assert len(sync(loader, Lines(), lite, on_progress=told.append).failed) == len(errors) == 1
+
+    def test_progress_has_no_total_of_a_folder_that_is_not_there(self, lite: MilvusStore, tmp_path: Path) -> None:
+        told: list[SyncProgress] = []
+        with pytest.raises(SourceNotFoundError):
+            sync(MarkdownLoader(tmp_path / "none"), Lines(), lite, on_progress=told.append)
+        assert told == []
 
 
 class TestWhatIsNoticed:
