@@ -65,7 +65,10 @@ class Settings(BaseSettings):
     @field_validator("uri")
     @classmethod
     def _expand_home(cls, uri: str) -> str:
-        return str(Path(uri).expanduser()) if uri.startswith("~") else uri
+        try:
+            return str(Path(uri).expanduser()) if uri.startswith("~") else uri
+        except RuntimeError as exc:
+            raise ValueError(f"there is no home folder for {Path(uri).parts[0]!r}") from exc
 
     @model_validator(mode="after")
     def _spread_provider(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import InputError, MilvusRagError, UnknownProviderError
+from ..errors import InputError, MilvusRagError, SettingsError, UnknownProviderError
 from .asking import ask, search
 from .evaluation import evaluate
 from .indexing import index, info
@@ -55,7 +55,10 @@ def _global_options(
     from dotenv import load_dotenv
 
     # Keys of model providers have their vendors' names, so they reach the providers through the environment.
-    load_dotenv(".env", override=False)
+    try:
+        load_dotenv(".env", override=False)
+    except ValueError as exc:
+        raise SettingsError(".env is not UTF-8, or has NUL characters. Save it as UTF-8 text.") from exc
     configure_logging(verbose=verbose)
 
 

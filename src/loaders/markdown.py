@@ -173,7 +173,11 @@ class MarkdownLoader(BaseLoader):
 
     @property
     def _local_path(self) -> Path:
-        return Path(self.path).expanduser()
+        try:
+            return Path(self.path).expanduser()
+        except RuntimeError:
+            # No such user: it may be a file of that name, and else is told as any path that leads nowhere.
+            return Path(self.path)
 
     @contextmanager
     def _open(self, *, keep: bool = False) -> Iterator[Files]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -226,7 +227,7 @@ def to_primary_key(layout: Layout, row_id: str) -> str | int:
     if not isinstance(row_id, str):
         raise InputError(f"Ids are texts, {row_id!r} is {type(row_id).__name__}.")
     if layout.integer_ids:
-        if not row_id.lstrip("-").isdecimal():
+        if not re.fullmatch(r"-?\d+", row_id):
             raise InputError(f"The ids of this collection are integers, {row_id!r} is none.")
         return int(row_id)
     size = len(row_id.encode("utf-8", "surrogatepass"))

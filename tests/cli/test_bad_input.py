@@ -204,6 +204,17 @@ class TestOptionsAndSettings:
         (tmp_path / ".env").write_text("MILVUS_RAG_TIMEOUT=soon\n")
         assert refused(run, "ask", "Where?", code=2).startswith("MILVUS_RAG_TIMEOUT cannot be used: ")
 
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
+    def test_an_env_file_that_is_no_utf_8(self, run: Run, tmp_path: Path, encoding: str) -> None:
+        (tmp_path / ".env").write_text("MILVUS_RAG_K=3\n", encoding)
+        assert refused(run, "info", code=2).startswith(".env is not UTF-8")
+
+    def test_a_home_folder_that_is_none(self, run: Run, docs: Path) -> None:
+        message = refused(run, "index", docs, "--uri", "~nosuchuser/x.db", code=2)
+        assert message.startswith("--uri cannot be used: ")
+        assert "'~nosuchuser'" in message
+        assert "no file or folder ~nosuchuser/docs" in refused(run, "index", "~nosuchuser/docs")
+
     def test_no_command_shows_the_help(self, run: Run) -> None:
         ran = run()
         assert ran.exit_code in (0, 2)  # typer changed its mind about it

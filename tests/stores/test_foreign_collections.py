@@ -96,6 +96,8 @@ class TestTheTutorials:
     def test_what_it_cannot_do_is_a_clear_error(self, store: MilvusStore) -> None:
         with pytest.raises(InputError, match="integers, 'abc' is none"):
             store.get_by_ids(["abc"])
+        with pytest.raises(InputError, match="integers"):
+            store.get_by_ids(["--5"])
         with pytest.raises(InputError, match="integers, 'abc' is none"):
             store.add_texts(["text"], ids=["abc"])
         for key in ("id", "text", "vector"):
