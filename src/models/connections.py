@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,9 @@ import httpx
 # Of OpenAI's own client (openai._constants.DEFAULT_CONNECTION_LIMITS). With httpx' own, 100 and 20, a server with many
 # clients of its own opens and closes connections all the time, and lets requests wait for one.
 _LIMITS = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+
+_REQUESTS_PER_CLIENT = 8
+_MOST_CLIENTS = 100
 
 
 @cache
@@ -40,10 +43,13 @@ class Connections:
 
 
 class PerLoopAsyncClient(httpx.AsyncClient):
-    """An ``httpx.AsyncClient`` that keeps its connections apart by event loop.
+    """An ``httpx.AsyncClient`` that keeps its connections apart by event loop, and in small groups.
 
     A pooled connection belongs to the event loop that opened it: in a second ``asyncio.run`` an ordinary client fails
-    with "Event loop is closed". This one has an ordinary client for each loop, and closes it when the loop ends.
+    with "Event loop is closed". This one has ordinary clients for each loop, and closes them when the loop ends.
+
+    At each request and at its end httpcore looks at all connections of its pool, for each of them that is idle: with 64
+    at once that took more CPU than all else. So a further client is opened when the others have enough to do.
 
     Args:
         options: Arguments of ``httpx.AsyncClient``.
@@ -54,11 +60,22 @@ class PerLoopAsyncClient(httpx.AsyncClient):
         super().__init__(**{**options, "transport": httpx.AsyncBaseTransport()})
         self._options = options
         self._lock = threading.Lock()
-        self._open: dict[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}
+        self._open: dict[asyncio.AbstractEventLoop, tuple[list[_Client], AsyncGenerator[None]]] = {}
 
-    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+    async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
         """Send a request over a connection of the running loop."""
-        return await (await self._of_this_loop()).send(request, **options)
+        client = self._least_busy(await self._of_this_loop())
+        client.requests += 1
+        try:
+            response = await client.send(request, stream=stream, **options)
+        except BaseException:
+            client.requests -= 1
+            raise
+        if stream and isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = _Counted(response.stream, client)
+        else:
+            client.requests -= 1
+        return response
 
     async def aclose(self) -> None:
         """Close the connections of the running loop; those of others close with their loops."""
@@ -68,7 +85,14 @@ class PerLoopAsyncClient(httpx.AsyncClient):
             await entry[1].aclose()
         await super().aclose()
 
-    async def _of_this_loop(self) -> httpx.AsyncClient:
+    def _least_busy(self, clients: "list[_Client]") -> "_Client":
+        """The first that has room, so that few requests share few connections."""
+        least_busy = next((client for client in clients if client.requests < _REQUESTS_PER_CLIENT), None)
+        if least_busy is None and len(clients) < _MOST_CLIENTS:
+            clients.append(least_busy := _Client(**self._options))
+        return least_busy or min(clients, key=lambda client: client.requests)
+
+    async def _of_this_loop(self) -> "list[_Client]":
         loop = asyncio.get_running_loop()
         with self._lock:
             for closed in [known for known in self._open if known.is_closed()]:
@@ -76,17 +100,41 @@ class PerLoopAsyncClient(httpx.AsyncClient):
             entry = self._open.get(loop)
             if entry is not None:
                 return entry[0]
-            client = httpx.AsyncClient(**self._options)
-            lease = _lease(client)
-            self._open[loop] = client, lease
+            clients: list[_Client] = []
+            lease = _lease(clients)
+            self._open[loop] = clients, lease
         # An async generator that was started is closed by the loop's end (asyncio.run, uvicorn, Jupyter's shutdown),
         # which is the only hook that loops have.
         await anext(lease)
-        return client
+        return clients
 
 
-async def _lease(client: httpx.AsyncClient) -> AsyncGenerator[None]:
+class _Client(httpx.AsyncClient):
+    requests = 0
+    """How many are under way, those included whose answer is still being read."""
+
+
+class _Counted(httpx.AsyncByteStream):
+    """An answer that is under way until it is closed."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, client: _Client) -> None:
+        self._stream = stream
+        self._client: _Client | None = client
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+    async def aclose(self) -> None:
+        if self._client is not None:
+            self._client.requests -= 1
+        self._client = None
+        await self._stream.aclose()
+
+
+async def _lease(clients: list[_Client]) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        await client.aclose()
+        for client in clients:
+            await client.aclose()

@@ -5,6 +5,7 @@ import logging
 import threading
 import traceback
 
+import httpx
 import pytest
 from langchain_core.load import dumpd
 
@@ -87,6 +88,30 @@ class TestEventLoops:
 
         asyncio.run(twice())
         assert len({request.port for request in backend.server.requests}) == 1
+
+    def test_many_at_once_are_spread_over_clients_which_are_used_again(self, backend: Backend) -> None:
+        """After streams that were read, left early and refused, too: none of them counts as under way for ever."""
+        client = Connections().async_client
+
+        async def read(path: str, *, leave: bool = False) -> None:
+            async with client.stream("GET", backend.server.root + path) as answer:
+                if not leave:
+                    await answer.aread()
+
+        async def rounds() -> list[int]:
+            opened = []
+            for _ in range(3):
+                await asyncio.gather(*(read("", leave=bool(i % 2)) for i in range(20)))
+                await asyncio.gather(*(client.get(backend.server.root) for _ in range(20)))
+                with pytest.raises(httpx.ConnectError):
+                    await client.get("http://127.0.0.1:1/")
+                [(clients, _)] = client._open.values()
+                opened.append(len(clients))
+                assert [one.requests for one in clients] == [0] * len(clients)
+            return opened
+
+        assert asyncio.run(rounds()) == [3, 3, 3]
+        backend.server.violations.clear()  # a bare GET is no call of a provider's
 
     def test_a_closed_client_opens_again_when_it_is_needed(self, backend: Backend) -> None:
         client = Connections().async_client
