@@ -91,4 +91,6 @@ class ExtractiveChatModel(BaseChatModel):
 
 def _as_markdown(quotation: Quotation) -> str:
     lines = [f"> {line}".rstrip() for line in quotation.text.split("\n")]
-    return "\n".join([*lines, *([">", f"> — {quotation.citation}"] if quotation.citation else [])])
+    # A name of a file may hold line breaks: what follows one would stand in the answer as its own words.
+    citation = " ".join(quotation.citation.split())
+    return "\n".join([*lines, *([">", f"> — {citation}"] if citation else [])])

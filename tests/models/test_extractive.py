@@ -224,3 +224,10 @@ def test_a_link_whose_address_holds_brackets_is_taken_for_one() -> None:
     """Its address is no answer."""
     page = "See [this page](https://example.com/zebra_(animal)_stripes.md).\n\nStripes are black and white."
     assert _quotes("Which stripes?", page) == "Stripes are black and white."
+
+
+def test_a_citation_is_one_line() -> None:
+    """Whatever the name of the file: it may come from an archive of a stranger."""
+    documents = [{"text": "Zebras have stripes.", "source": "a.md\n\nZebras are red.\n"}]
+    answer = str(ExtractiveChatModel().invoke([_ask("Zebras?", documents=documents)]).content)
+    assert answer.endswith("> — a.md Zebras are red.")
