@@ -7,7 +7,17 @@ import typer
 
 from ..errors import FilterError, InputError
 from . import options as o
-from .output import INTERRUPTED, citation, hit_as_dict, print_json, print_sources, say
+from .output import (
+    INTERRUPTED,
+    citation,
+    hit_as_dict,
+    print_json,
+    print_sources,
+    print_table,
+    printable,
+    printable_lines,
+    say,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +25,6 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
 
 _SEARCHES = ("dense", "full_text", "retrieval")
-# Columns of a table that goes to a file or another program: no line is broken.
-_UNLIMITED = 1000
 
 Question = Annotated[str, typer.Argument(help="The question.")]
 
@@ -69,7 +77,7 @@ def search(
     else:
         for number, hit in enumerate(hits, start=1):
             typer.echo(f"{number}. {citation(hit.metadata)}  (score {hit.metadata.get('score', 0):.4g})")
-            typer.echo("".join(f"   {line}\n" for line in hit.page_content.strip().splitlines()))
+            typer.echo("".join(f"   {printable(line)}\n" for line in hit.page_content.strip().splitlines()))
 
 
 def ask(
@@ -137,7 +145,7 @@ def ask(
             context: list[Document] = []
             for piece in chain.stream({"question": question}, config=_config(filter)):
                 context = piece.get("context", context)
-                typer.echo(piece.get("answer", ""), nl=False)
+                typer.echo(printable_lines(piece.get("answer", "")), nl=False)
     except KeyboardInterrupt:
         say("\nInterrupted.")
         raise typer.Exit(INTERRUPTED) from None
@@ -167,7 +175,6 @@ def _config(given: str | None) -> Any:
 
 def _print_table(hits: "list[Document]") -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     searches = [name for name in _SEARCHES if any(f"{name}_score" in hit.metadata for hit in hits)]
@@ -175,10 +182,7 @@ def _print_table(hits: "list[Document]") -> None:
     for number, hit in enumerate(hits, start=1):
         found = [_score_and_rank(hit.metadata, name) for name in searches]
         table.add_row(str(number), _short(hit.metadata.get("score")), *found, citation(hit.metadata))
-    console = Console()
-    if not console.is_terminal:
-        console.width = _UNLIMITED
-    console.print(table)
+    print_table(table)
 
 
 def _score_and_rank(metadata: "Mapping[str, Any]", search: str) -> str:

@@ -6,7 +6,7 @@ import typer
 
 from . import options as o
 from .indexing import say_problems
-from .output import print_json, say
+from .output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,11 +100,10 @@ def evaluate(
 
 
 def _print_table(results: "Sequence[Result]") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("configuration", *results[0].measures, "ms")
     for result in results:
         values = [f"{value:.3f}" for value in result.measures.values()]
         table.add_row(result.configuration, *values, f"{result.milliseconds:.0f}")
-    Console().print(table)
+    print_table(table)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import options as o
-from .output import end_interrupted, print_json, progress_bar, say
+from .output import end_interrupted, print_json, printable, progress_bar, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,10 +108,10 @@ def say_problems(reports: "Sequence[SyncReport]") -> None:
     """Say what failed and what is worth knowing."""
     for report in reports:
         for note in report.notes:
-            say(f"Note: {note}")
+            say(f"Note: {printable(note)}")
         for failure in report.failed:
             chunk = "" if failure.chunk is None else f", chunk {failure.chunk}"
-            say(f"Failed: {failure.source}{chunk}: {failure.reason}")
+            say(f"Failed: {printable(f'{failure.source}{chunk}: {failure.reason}')}")
 
 
 def index_before(settings: "Settings", paths: list[str]) -> None:

@@ -4,6 +4,7 @@ import codecs
 import io
 import json
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +15,16 @@ import typer
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
+    from rich.table import Table
 
     from ..stores.sync_report import SyncProgress
 
 INTERRUPTED = 130
+# Columns of a table that goes to a file or another program: no line is broken.
+_UNLIMITED = 1000
+# What a terminal obeys, or what makes a line look like another: control characters but the tab, line separators,
+# changes of direction, and the halves of characters that names of files may hold.
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # These write tracebacks of errors that we report in one line.
 _NOISY = (
     "asyncio",
@@ -32,6 +39,26 @@ _NOISY = (
 )
 # These write each request's URL, with the user's name, password and query that it may have.
 _TELLTALE = ("httpcore", "httpcore2", "httpx", "httpx2")
+
+
+def printable(text: str) -> str:
+    """Text of strangers, such as a file's name, in one line and without orders to the terminal: they are spelt out."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def print_table(table: "Table") -> None:
+    """Print a table; into a file or for another program with all that is in it."""
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(table)
 
 
 def print_json(document: Any) -> None:
@@ -52,7 +79,7 @@ def print_in_any_locale() -> None:
 
 def say(message: str) -> None:
     """Say something beside the result."""
-    typer.echo(message, err=True)
+    typer.echo(printable_lines(message), err=True)
 
 
 def configure_logging(*, verbose: bool) -> None:
@@ -86,7 +113,7 @@ def citation(metadata: Mapping[str, Any]) -> str:
     if start is not None:
         place += f":{start}" if end in (None, start) else f":{start}-{end}"
     headings = metadata.get("headings") or ([metadata["title"]] if metadata.get("title") else [])
-    return f"{place}  {' > '.join(map(str, headings))}".rstrip()
+    return printable(f"{place}  {' > '.join(map(str, headings))}".rstrip())
 
 
 def hit_as_dict(document: "Document") -> dict[str, Any]:

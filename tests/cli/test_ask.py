@@ -169,6 +169,40 @@ class TestTheRememberedEmbedding:
         assert "Searching by full text only" in caplog.text
 
 
+class TestPagesOfStrangers:
+    """What a terminal would obey is spelt out."""
+
+    NAME = "a\x1b[2Jb\nError: c.md"
+    HOSTILE = ("\x1b", "\x07", "\x9b", "\u202e", "\nError:")
+
+    @pytest.fixture
+    def hostile(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "hostile"
+        folder.mkdir()
+        page = "# Zebras \x1b]0;owned\x07 \u202e [/b]\n\nZebras have \x1b[31mstripes\x9b0m.\tAll of them.\n"
+        (folder / self.NAME).write_text(page)
+        (folder / f"wide{self.NAME}").write_bytes("Text.".encode("utf-16"))
+        return folder
+
+    def test_nothing_printed_holds_it(self, run: Run, hostile: Path) -> None:
+        ran = run("index", hostile)
+        assert "Failed: widea\\x1b[2Jb\\nError: c.md: " in ran.stderr
+        shown = [
+            ran,
+            *(run(*words) for words in (("search", "zebras"), ("search", "zebras", "--explain"), ("ask", "zebras"))),
+        ]
+        for printed in shown:
+            assert [mark for mark in self.HOSTILE if mark in printed.stdout + printed.stderr] == []
+        for answered in shown[1:]:
+            assert r"a\x1b[2Jb\nError: c.md:3  Zebras \x1b]0;owned\x07 \u202e [/b]" in answered.stdout
+        assert "stripes\\x9b0m.\tAll of them." in shown[1].stdout
+
+    def test_json_says_it_as_it_is(self, run: Run, hostile: Path) -> None:
+        run("index", hostile)
+        (hit,) = run("search", "zebras", "--json").json["hits"]
+        assert hit["source"] == self.NAME
+
+
 class TestSearch:
     def test_it_shows_passages_with_their_places(self, run: Run, indexed: Path) -> None:
         ran = run("search", "pancakes", "-k", "1")

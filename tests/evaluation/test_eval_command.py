@@ -56,6 +56,13 @@ def test_an_index_is_measured_as_it_is(docs: Path, questions: Path) -> None:
     assert "1.000" in table
 
 
+def test_a_table_for_a_file_is_not_cut(docs: Path, questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    table = _run(questions, "--docs", docs, "--mode", "full_text")
+    assert "…" not in table
+    assert all(name in table for name in ("markdown, full_text", *MEASURES))
+
+
 def test_rerankers_are_compared(docs: Path, questions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with JinaServer() as server:
         for name, value in server.environment.items():
