@@ -19,7 +19,7 @@ from threading import Lock
 from .errors import InputError
 
 # Version of the analysis. Part of the fingerprint of an index: rows and questions must be analysed alike.
-VERSION = 3
+VERSION = 4
 
 _CJK = (
     r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"

@@ -172,6 +172,20 @@ def find_leftovers(
     return left
 
 
+def why_nothing_is_pruned(*, is_known: bool, unreadable: bool) -> list[str]:
+    """What to tell a user whose sources stay although they may be gone.
+
+    Args:
+        is_known: Whether it is known what the loader would give.
+        unreadable: Whether there was something that it could not read.
+    """
+    if unreadable:
+        return ["Nothing was pruned, since not all files could be read."]
+    if not is_known:
+        return ["Nothing was pruned: the loader gave nothing, or tells by no 'root' or 'path' what it loads."]
+    return []
+
+
 def examples(names: Collection[str]) -> str:
     """Some of many names."""
     return ", ".join(sorted(names)[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")

@@ -2,13 +2,14 @@
 
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
 
 from ..errors import LoaderError
+from .leftovers import examples
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,16 @@ class ProgressCounter:
             self._chunks += chunks
             if self._on_progress is not None:
                 self._on_progress(SyncProgress(self._sources, self._total, self._chunks))
+
+
+def what_is_not_found(cut: Collection[str]) -> list[str]:
+    """What to tell a user of sources with chunks of which not all terms are kept."""
+    if not cut:
+        return []
+    return [
+        f"{len(cut)} sources have chunks with more different words than full-text search keeps, and are not found by "
+        f"all of them: {examples(cut)}. Split them into smaller chunks."
+    ]
 
 
 class SyncInterrupted(KeyboardInterrupt):

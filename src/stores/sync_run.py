@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,13 +17,14 @@ from .collection_rows import ROWS_PER_REQUEST, CollectionRows
 from .embedding_requests import EmbeddingRequests, StoppedError
 from .layout import ROOT_KEY
 from .ledger import Ledger, RowPlace
-from .leftovers import RowIds, find_leftovers
+from .leftovers import RowIds, find_leftovers, why_nothing_is_pruned
 from .lookahead import Lookahead
 from .milvus import MilvusStore
 from .origins import coverage, may_have_moved, place_of, root_of, watched
 from .rows import check_chunk
+from .searched_text import cuts_terms
 from .sync_options import SyncOptions
-from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport
+from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport, what_is_not_found
 from .sync_writer import SyncWriter
 from .upkeep import finish, mark_unflushed, remember_place, remembered_place, splitter_change
 
@@ -79,6 +80,8 @@ class SyncRun:
         self._live = RowIds()
         self._others: set[str] = set()
         self._unclaimed = 0
+        self._language: str | None = None
+        self._cut: set[str] = set()
         self._group: list[Chunk] = []
         self._asked: deque[tuple[list[Chunk], Future[dict[str, StoredRow]]]] = deque()
         self._new: list[Chunk] = []
@@ -123,6 +126,7 @@ class SyncRun:
         self._compare_until(0)
         note = splitter_change(self._rows.layout, self._root, self._splitter) if self._rows else None
         self._report.notes += [note] if note and self._count_before else []
+        self._report.notes += what_is_not_found(self._cut)
         self._place()
         self._place_repeated()
         if self._writer is not None:
@@ -166,6 +170,8 @@ class SyncRun:
         if self._store.layout is None and not self._options.dry_run:
             self._store.collection.recover_name()
         layout = self._store.layout
+        if self._store.has_full_text and self._store.sparse_embedding is None:
+            self._language = self._store.language
         if layout is None:
             return
         if not layout.ours:
@@ -261,6 +267,8 @@ class SyncRun:
             except InputError as exc:
                 self._fail(chunk, exc)
                 continue
+            if self._language and cuts_terms(chunk.text, self._language, chunk.metadata):
+                self._cut.add(chunk.source)
             if row is None:
                 self._new.append(chunk)
             elif self._writer is None:
@@ -359,7 +367,7 @@ class SyncRun:
             may_have_moved=may_have_moved,
         )
         if self._options.prune:
-            self._report.notes += self._not_pruned(covers)
+            self._report.notes += why_nothing_is_pruned(is_known=covers is not None, unreadable=self._unreadable)
         self._report.notes += left.notes(self._place_of)
         self._report.moved += left.claimed
         self._report.removed = len(left.replaced) + len(left.gone)
@@ -373,13 +381,6 @@ class SyncRun:
             )
             rows.delete(left.replaced)
             rows.delete(left.gone)
-
-    def _not_pruned(self, covers: Callable[[str], bool] | None) -> list[str]:
-        if self._unreadable:
-            return ["Nothing was pruned, since not all files could be read."]
-        if covers is None:
-            return ["Nothing was pruned: the loader gave nothing, or tells by no 'root' or 'path' what it loads."]
-        return []
 
     def _may_have_moved(self, root: str) -> bool:
         return may_have_moved(self._place_of(root), self._place_now)

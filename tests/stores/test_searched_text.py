@@ -9,7 +9,7 @@ from langchain_core.embeddings import Embeddings
 
 from milvus_rag import MarkdownSplitter, MarkerSplitter, open_store, sync
 from milvus_rag.loaders.markdown import MarkdownLoader
-from milvus_rag.stores.searched_text import embedded_text, index_terms
+from milvus_rag.stores.searched_text import cuts_terms, embedded_text, index_terms
 from support.embedding import hashed_words
 
 PAGE = "# Limits\n\nSee [the *pods*](deploy/values.yaml).\n\n<table><tr><td>Shards</td><td>16</td></tr></table>\n"
@@ -77,6 +77,59 @@ def test_terms_are_cut_to_what_milvus_keeps_between_two_of_them() -> None:
 
     assert len(terms) <= 65_535
     assert set(terms.split()) == {"wordy"}
+
+
+def chinese(length: int, of: int = 20_000) -> str:
+    """Characters one after the other, of which so many are different; hardly a pair of them comes twice."""
+    return "".join(chr(0x4E00 + at * at * 7919 % of) for at in range(length))
+
+
+@pytest.mark.parametrize("term", ["中文", "последний", "naïve", "हिन्दी", "𠀀𠀁", "\u0f00"])
+def test_a_term_beyond_ascii_is_a_short_word_of_its_own(term: str) -> None:
+    (name,) = index_terms(term, "none").split()
+
+    assert name.isascii()
+    assert name.isalnum()
+    assert name == name.lower()
+    assert len(name) == 6
+    assert name[0].isdigit()
+    assert name == index_terms(term, "none")
+
+
+def test_terms_beyond_ascii_have_different_names() -> None:
+    pairs = [first + second for first in chinese(200) for second in chinese(200)]
+
+    assert len({index_terms(pair, "none") for pair in pairs}) > 0.999 * len(set(pairs))
+
+
+def test_the_end_of_a_long_chinese_text_is_among_the_terms() -> None:
+    """One that repeats itself, as texts do: what comes again gives way to what is new."""
+    text = f"{chinese(6000) * 3}最后鱼饼"
+
+    terms = index_terms(text, "none")
+
+    assert len(terms) <= 65_535
+    assert set(index_terms("鱼饼", "none").split()) <= set(terms.split())
+    assert not cuts_terms(text, "none")
+
+
+def test_a_text_that_has_too_many_terms_is_known() -> None:
+    assert cuts_terms(chinese(15_000), "none")
+    assert not cuts_terms(chinese(9_000), "none")
+    assert not cuts_terms("wordy " * 20_000, "none")
+
+
+def test_a_sync_tells_of_texts_that_are_not_found_by_all_their_words(lite_uri: str, tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name, length in (("long.md", 15_000), ("longer.md", 16_000), ("short.md", 5_000)):
+        (folder / name).write_text(chinese(length) + name)
+    with open_store(lite_uri) as store:
+        for dry_run in (True, False):
+            (note,) = sync(MarkdownLoader(folder), MarkerSplitter(), store, dry_run=dry_run).notes
+            assert note.startswith("2 sources have chunks with more different words")
+            assert "long.md, longer.md" in note
+        assert sync(MarkdownLoader(folder), MarkerSplitter(), store).notes == []
 
 
 def test_all_ways_into_a_store_embed_the_same_text(lite_uri: str, tmp_path: Path) -> None:
