@@ -5,6 +5,9 @@ Somebody who composes the parts in Python needs none of this: each takes what it
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .errors import CollectionNotFoundError, InputError
@@ -56,8 +59,6 @@ def build_embedding(settings: Settings) -> "Embeddings | None":
 
 def _remembered_embedding(settings: Settings) -> str | None:
     """Spec of the embedding that a collection was built with, if it can be made here."""
-    from pathlib import Path
-
     from .models.providers import PROVIDERS
 
     with _open(settings, None, full_text=False) as store:
@@ -107,11 +108,30 @@ def build_store(settings: Settings, *, must_exist: bool = False, collection: str
     """
     from .stores.connection import missing_collection
 
+    if must_exist:
+        _check_database(settings)
     store = _open(settings, build_embedding(settings), collection=collection)
     if must_exist and not store.exists:
         store.close()
         raise CollectionNotFoundError(missing_collection(collection or settings.collection, store.server.uri))
     return store
+
+
+def _check_database(settings: Settings) -> None:
+    """Whoever only looks makes no database."""
+    if _is_missing(settings):
+        raise CollectionNotFoundError(
+            f"There is no database at {settings.uri}. Index something into it first (milvus-rag index PATH), or "
+            f"correct its path (--uri)."
+        )
+
+
+def _is_missing(settings: Settings) -> bool:
+    """Whether the settings name a Milvus Lite database that is not there, and could be made."""
+    from .stores.connection import check_uri, is_file_uri
+
+    check_uri(settings.uri)
+    return is_file_uri(settings.uri) and not Path(settings.uri).exists()
 
 
 def _open(
@@ -162,8 +182,13 @@ def build_index(
     elif drop_others:
         raise InputError("Only a rebuild drops what is not below its paths (--drop-others): add --rebuild.")
     loaders = [build_loader(settings, path, shard=part) for path in paths]
+    opened = ExitStack()
     try:
         _check_distinct(paths, loaders)
+        if dry_run and _is_missing(settings):
+            # It is as an empty one, which is gone afterwards.
+            folder = opened.enter_context(TemporaryDirectory(prefix="milvus-rag-"))
+            settings = settings.model_copy(update={"uri": str(Path(folder) / "empty.db")})
         if rebuild:
             return _rebuild(settings, loaders, drop_others=drop_others, dry_run=dry_run, **options)
         with build_store(settings) as store:
@@ -175,6 +200,7 @@ def build_index(
     finally:
         for loader in loaders:
             loader.close()
+        opened.close()
 
 
 def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options: Any) -> "list[SyncReport]":
@@ -230,6 +256,7 @@ def describe_collection(settings: Settings) -> dict[str, Any]:
     from .stores.connection import missing_collection
     from .stores.fingerprint import describe
 
+    _check_database(settings)
     with _open(settings, None, full_text=False) as store:
         layout = store.layout
         if layout is None:

@@ -109,8 +109,14 @@ class TestTheDatabase:
         for command in (["ask", "Where?"], ["search", "Where?"], ["info"]):
             assert "no collection 'other'" in refused(run, *command, "--collection", "other")
 
-    def test_a_database_that_is_not_there(self, run: Run) -> None:
-        assert "milvus-rag index PATH" in refused(run, "ask", "Where?")
+    @pytest.mark.parametrize("command", [["ask", "Where?"], ["search", "Where?"], ["info"]])
+    def test_a_database_that_is_not_there(self, run: Run, tmp_path: Path, command: list[str]) -> None:
+        """Looking for it does not make it."""
+        message = refused(run, *command, "--uri", "typo.db")
+        assert message.startswith(
+            "There is no database at typo.db. Index something into it first (milvus-rag index PATH)"
+        )
+        assert not (tmp_path / "typo.db").exists()
 
 
 class TestQuestions:

@@ -90,8 +90,10 @@ def test_a_dry_run_writes_nothing(run: Run, docs: Path, openai: OpenAIServer) ->
     ran = run("index", docs, "--dry-run", "--embeddings", "openai")
     assert f"{docs}: 3 files, chunks: 4 added, 0 moved, 0 unchanged, 0 removed; about " in ran.stdout
     assert "tokens to embed (dry run, nothing was done)" in ran.stdout
+    assert run("index", docs, "--dry-run", "--rebuild", "--json").json["added"] == 4
     assert openai.requests == []
-    assert run("info").exit_code == 1
+    assert not Path("milvus_demo.db").exists()
+    assert "no file or folder" not in run("index", docs, "--dry-run", "--uri", "nowhere/new.db").error
 
 
 def test_without_prune_what_is_gone_stays(run: Run, indexed: Path) -> None:
