@@ -5,11 +5,8 @@ not be installed, and LangChain wraps some of them again. So the whole chain of 
 HTTP status, response headers, the provider's words, the names of classes.
 """
 
-import math
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from ..errors import (
@@ -23,6 +20,7 @@ from ..errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
+from ..retry_after import as_seconds, retry_seconds
 from .endpoints import Endpoint
 
 # Class names, not classes: httpx and httpx2 have no class in common, and neither may be installed.
@@ -134,13 +132,10 @@ def retry_after(exc: BaseException) -> float | None:
     """
     headers = getattr(getattr(exc, "response", None), "headers", None)
     if headers is not None:
-        milliseconds = _seconds(headers.get("retry-after-ms"))
+        milliseconds = as_seconds(headers.get("retry-after-ms"))
         if milliseconds is not None:
             return milliseconds / 1000
-        value = headers.get("retry-after")
-        seconds = _seconds(value)
-        if seconds is None and value is not None:
-            seconds = _seconds_until(value)
+        seconds = retry_seconds(headers.get("retry-after"))
         if seconds is not None:
             return seconds
     details = getattr(exc, "details", None)
@@ -148,7 +143,7 @@ def retry_after(exc: BaseException) -> float | None:
     for detail in error.get("details") or () if isinstance(error, Mapping) else ():
         delay = detail.get("retryDelay") if isinstance(detail, Mapping) else None
         if isinstance(delay, str):
-            return _seconds(delay.removesuffix("s"))
+            return as_seconds(delay.removesuffix("s"))
     return None
 
 
@@ -208,24 +203,6 @@ def _status(exc: BaseException) -> int | None:
 def _is_wrong_response(exc: BaseException) -> bool:
     # pydantic's error for a model of an answer; one for a model of a request is the caller's.
     return type(exc).__name__ == "ValidationError" and str(getattr(exc, "title", "")).endswith("Response")
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value) if value is not None else None
-    except ValueError:
-        return None
-    return max(0.0, seconds) if seconds is not None and math.isfinite(seconds) else None
-
-
-def _seconds_until(value: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _shortened(message: str) -> str:

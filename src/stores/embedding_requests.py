@@ -3,8 +3,6 @@
 import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from ..errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
+from ..retry_after import retry_seconds
 from .ledger import Vector
 
 # For embeddings that do not tell their limits. Characters are a guard for limits in tokens, at about four a token.
@@ -269,14 +268,4 @@ def _retry_after(exc: Exception) -> float | None:
     if isinstance(own, int | float):
         return float(own)
     headers = getattr(getattr(exc, "response", None), "headers", None) or {}
-    value = headers.get("retry-after")
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except ValueError:
-        return None
+    return retry_seconds(headers.get("retry-after"))

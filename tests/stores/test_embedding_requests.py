@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -195,14 +196,21 @@ class TestWaiting:
         assert run.embedded("a")
         assert run.sleeps.seconds == [seconds]
 
-    def test_lasts_until_a_date(self) -> None:
-        date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    @pytest.mark.parametrize("zone", ["GMT", "-0000"])
+    def test_lasts_until_a_date(self, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Which is in GMT wherever this machine stands, also where it does not say so."""
+        date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True).replace("GMT", zone)
+        monkeypatch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
         run = Requests(failing(HttpError(429, {"retry-after": date})))
         assert run.embedded("a")
         assert 90 < run.sleeps.seconds[0] <= 100
+        monkeypatch.undo()
+        time.tzset()
 
-    def test_has_its_own_length_where_nobody_can_read_the_date(self) -> None:
-        run = Requests(failing(HttpError(429, {"retry-after": "soon"})))
+    @pytest.mark.parametrize("value", ["soon", "inf", "nan"])
+    def test_has_its_own_length_where_nobody_can_read_the_date(self, value: str) -> None:
+        run = Requests(failing(HttpError(429, {"retry-after": value})))
         assert run.embedded("a")
         assert run.sleeps.seconds[0] <= 0.5
 
