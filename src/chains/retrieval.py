@@ -17,10 +17,9 @@ from pydantic import ConfigDict, ValidationError
 from ..errors import InputError
 from .candidates import Fusion, Hits, above, fuse, with_rerank_score
 from .fusion import RRF_K
-from .neighbours import with_neighbours
+from .neighbours import Filter, with_neighbours
 
 Mode = Literal["dense", "full_text", "hybrid"]
-Filter = Mapping[str, Any] | str | None
 
 _LEGS: Mapping[Mode, tuple[str, ...]] = {
     "dense": ("dense",),
