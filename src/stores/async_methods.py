@@ -24,7 +24,9 @@ class AsyncMethods(SearchMethods):
     """Async methods that call their sync twins, but for the embedding."""
 
     @abstractmethod
-    def add_embeddings(self, texts: list[str], embeddings: list[list[float]] | None, **kwargs: Any) -> list[str]:
+    def add_embeddings(
+        self, texts: Iterable[str], embeddings: Iterable[list[float]] | None, **kwargs: Any
+    ) -> list[str]:
         """Store texts with the vectors that they have, or with none in a store without an embedding."""
 
     @abstractmethod
@@ -52,8 +54,8 @@ class AsyncMethods(SearchMethods):
 
     async def aadd_embeddings(
         self,
-        texts: list[str],
-        embeddings: list[list[float]],
+        texts: Iterable[str],
+        embeddings: Iterable[list[float]],
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
@@ -62,15 +64,15 @@ class AsyncMethods(SearchMethods):
         """Async twin of `add_embeddings`."""
         return await run_in_executor(None, self.add_embeddings, texts, embeddings, metadatas=metadatas, ids=ids)
 
-    async def aadd_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
+    async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Async twin of `add_documents`."""
-        return await VectorStore.aadd_documents(self, documents, **kwargs)
+        return await VectorStore.aadd_documents(self, list(documents), **kwargs)
 
     async def aupsert(
-        self, ids: list[str] | None = None, documents: list[Document] | None = None, **kwargs: Any
+        self, ids: list[str] | None = None, documents: Iterable[Document] | None = None, **kwargs: Any
     ) -> list[str]:
         """Async twin of `upsert`."""
-        return await self.aadd_documents(documents or [], ids=ids, **kwargs)
+        return await self.aadd_documents(documents or [], **({} if ids is None else {"ids": ids}), **kwargs)
 
     async def adelete(self, ids: list[str] | None = None, **kwargs: Any) -> bool | None:
         """Async twin of `delete`."""

@@ -4,7 +4,7 @@ import secrets
 import uuid
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from langchain_core.documents import Document
@@ -88,24 +88,38 @@ class WriteMethods(VectorStore):
         vectors = self.embedding.embed_documents(searched) if self.embedding and texts else None
         return self.add_embeddings(texts, vectors, metadatas, ids=ids)
 
-    def add_documents(self, documents: list[Document], **kwargs: Any) -> list[str]:
+    def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Embed documents and store them under their ids, or the `ids` given; see `add_texts`."""
-        return VectorStore.add_documents(self, documents, **kwargs)
+        # A list, since LangChain goes through them several times.
+        return VectorStore.add_documents(self, list(documents), **kwargs)
 
-    def upsert(self, ids: list[str] | None = None, documents: list[Document] | None = None, **kwargs: Any) -> list[str]:
+    def upsert(
+        self, ids: list[str] | None = None, documents: Iterable[Document] | None = None, **kwargs: Any
+    ) -> list[str]:
         """`add_documents`, by the name that `langchain_milvus` has for it."""
-        return self.add_documents(documents or [], ids=ids, **kwargs)
+        return self.add_documents(documents or [], **({} if ids is None else {"ids": ids}), **kwargs)
+
+    @classmethod
+    def from_documents(cls, documents: Iterable[Document], embedding: Embeddings, **kwargs: Any) -> Self:
+        """Open a store and add documents to it; keyword arguments as `MilvusStore` takes them."""
+        return super().from_documents(list(documents), embedding, **kwargs)
+
+    @classmethod
+    async def afrom_documents(cls, documents: Iterable[Document], embedding: Embeddings, **kwargs: Any) -> Self:
+        """Async twin of `from_documents`."""
+        return await super().afrom_documents(list(documents), embedding, **kwargs)
 
     def add_embeddings(
         self,
-        texts: list[str],
-        embeddings: list[list[float]] | None,
+        texts: Iterable[str],
+        embeddings: Iterable[list[float]] | None,
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
         """Store texts with their vectors, or with none in a store without an embedding; see `add_texts`."""
+        texts, embeddings = list(texts), None if embeddings is None else list(embeddings)
         check_chunks(texts, metadatas, ids)
         if embeddings is not None and len(embeddings) != len(texts):
             raise InputError(f"There are {len(texts)} texts and {len(embeddings)} vectors; there must be one a text.")

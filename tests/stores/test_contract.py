@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -56,6 +56,42 @@ class TestWriting:
         assert store.upsert(["1"], [Document("newest words")]) == ["1"]
         assert _texts(store.get_by_ids(["1"])) == ["newest words"]
         assert store.count() == 1
+
+    @pytest.mark.parametrize(
+        "add",
+        [
+            lambda store, documents: store.add_documents(documents),
+            lambda store, documents: asyncio.run(store.aadd_documents(documents)),
+            lambda store, documents: store.upsert(documents=documents),
+            lambda store, documents: asyncio.run(store.aupsert(documents=documents)),
+        ],
+        ids=["add_documents", "aadd_documents", "upsert", "aupsert"],
+    )
+    def test_documents_may_come_one_by_one(self, store: MilvusStore, add: Callable[..., list[str]]) -> None:
+        """As a loader's lazy_load gives them."""
+        assert add(store, (Document(f"text {i}", id=str(i), metadata={"n": i}) for i in range(3))) == ["0", "1", "2"]
+        assert [(d.page_content, d.metadata) for d in store.get_by_ids(["0", "2"])] == [
+            ("text 0", {"n": 0}),
+            ("text 2", {"n": 2}),
+        ]
+
+    def test_a_store_may_be_made_of_documents_that_come_one_by_one(self, lite_uri: str) -> None:
+        embedding = WordEmbeddings(DIMENSION)
+        for name, texts in (("sync", ["a"]), ("async", ["b"])):
+            documents = (Document(text, id=text, metadata={"n": 1}) for text in texts)
+            if name == "sync":
+                store = MilvusStore.from_documents(documents, embedding, uri=lite_uri, collection_name=name)
+            else:
+                made = MilvusStore.afrom_documents(documents, embedding, uri=lite_uri, collection_name=name)
+                store = asyncio.run(made)
+            with store:
+                assert store.get_pks({"n": 1}) == texts
+
+    def test_vectors_and_their_texts_may_come_one_by_one(self, store: MilvusStore) -> None:
+        texts = ["one", "two"]
+        vectors = WordEmbeddings(DIMENSION).embed_documents(texts)
+        assert store.add_embeddings(iter(texts), iter(vectors), ids=["1", "2"]) == ["1", "2"]
+        assert _texts(store.get_by_ids(["1", "2"])) == texts
 
     def test_of_an_id_given_twice_the_last_wins(self, store: MilvusStore) -> None:
         assert store.add_texts(["a", "b", "c"], [{"n": 1}, {"n": 2}, {"n": 3}], ids=["x", "y", "x"]) == ["x", "y", "x"]
