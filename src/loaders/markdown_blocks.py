@@ -181,6 +181,9 @@ class _Scanner:
     def _setext_heading(self, index: int, level: int) -> Block | None:
         if self._text_start is None:
             return None
+        # No line of it is empty, so a longer one need not be counted, however often it is underlined.
+        if index - self._text_start > MAX_HEADING:
+            return None
         marked = self._lines[self._text_start : index]
         if sum(len(line) for line in marked) > MAX_HEADING:
             return None

@@ -343,6 +343,12 @@ def test_hostile_repetition_takes_linear_time(unit: str) -> None:
     assert dense("".join(bodies(text + "\nx", heading_path=False))) == dense(text + "x")
 
 
+def test_a_paragraph_that_is_underlined_again_and_again_takes_linear_time() -> None:
+    """It is too long for a heading, and each line below it is one more underline of it."""
+    text = "x" * 300 + "\n=====" * 150_000
+    assert len("".join(bodies(text))) > 0.99 * len(text)
+
+
 def test_a_line_of_50_megabytes_is_cut() -> None:
     line = "word " * 10_000_000
     found = MarkdownSplitter().split_text(line)
