@@ -296,8 +296,8 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
     def search_by_metadata(
         self, expr: Filter, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
     ) -> list[Document]:
-        """Documents that a filter matches, in no order; with `roots`, metadata says by `ROOTS_KEY` who synced each."""
-        expression, document = self.to_expression(expr), partial(to_document, roots=roots)
+        """Documents that a filter matches, with these `fields` of metadata; `roots`: by `ROOTS_KEY` who synced each."""
+        expression, document = self.to_expression(expr), partial(to_document, fields=fields, roots=roots)
         return self._read(lambda layout, rows: [document(layout, row) for row in rows.find(expression, limit)], [])
 
     def get_pks(self, expr: Filter, **kwargs: Any) -> list[str]:

@@ -203,17 +203,23 @@ def _is_text(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def to_document(layout: Layout, row: Mapping[str, Any], *, roots: bool = False) -> Document:
+def to_document(
+    layout: Layout, row: Mapping[str, Any], *, fields: Sequence[str] | None = None, roots: bool = False
+) -> Document:
     """Read a row as Milvus returns it; its id is always text.
 
     Args:
         layout: The collection's.
         row: All of it but vectors and terms.
+        fields: Keys of the metadata, None for all.
         roots: Whether the metadata tells which loaders have it, under `ROOTS_KEY`.
     """
+    metadata = layout.metadata_of(row)
+    if fields is not None:
+        metadata = {key: metadata[key] for key in fields if key in metadata}
     return Document(
         page_content=str(row.get(layout.text_field) or ""),
-        metadata={**layout.metadata_of(row), **({ROOTS_KEY: list(roots_of(row))} if roots else {})},
+        metadata={**metadata, **({ROOTS_KEY: list(roots_of(row))} if roots else {})},
         id=str(row[layout.primary_field]),
     )
 

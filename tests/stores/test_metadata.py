@@ -263,3 +263,14 @@ class TestIds:
     def test_an_id_that_is_not_text_is_refused(self, lite_store: MilvusStore) -> None:
         with pytest.raises(InputError, match="7 is int"):
             lite_store.add_texts(["text"], ids=[7])  # type: ignore[list-item]  # what the test is about
+
+
+def test_a_search_by_metadata_gives_the_fields_that_are_asked_for(store: MilvusStore) -> None:
+    store.add_documents([Document("text", id="fields", metadata={"fields": 1, "pk": "mine", "other": 2})])
+    for fields, metadata in (
+        (["pk", "unknown"], {"pk": "mine"}),
+        ([], {}),
+        (None, {"fields": 1, "pk": "mine", "other": 2}),
+    ):
+        (found,) = store.search_by_metadata({"fields": 1}, fields)
+        assert (found.page_content, found.metadata) == ("text", metadata)
