@@ -1,7 +1,7 @@
 """Globs over '/'-separated names: the same for a folder and for a zip."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from fnmatch import translate
 
 from ..errors import InputError
@@ -44,7 +44,7 @@ class Glob:
             if part is None:
                 if not name.startswith("."):
                     after.add(state)
-            elif part(name):
+            elif part.matches(name):
                 after.add(state + 1)
         return self._with_empty_depths(after)
 
@@ -68,11 +68,16 @@ class Glob:
         return frozenset(states)
 
 
-def _component(part: str) -> Callable[[str], bool]:
-    expression = re.compile(translate(part))
-    may_be_hidden = part.startswith(".")
+@dataclass(frozen=True)
+class _Component:
+    """What matches the name of one file or folder."""
 
-    def matches(name: str) -> bool:
-        return (may_be_hidden or not name.startswith(".")) and expression.match(name) is not None
+    expression: re.Pattern[str]
+    may_be_hidden: bool
 
-    return matches
+    def matches(self, name: str) -> bool:
+        return (self.may_be_hidden or not name.startswith(".")) and self.expression.match(name) is not None
+
+
+def _component(part: str) -> _Component:
+    return _Component(re.compile(translate(part)), may_be_hidden=part.startswith("."))

@@ -1,9 +1,15 @@
 """Globs: the same for folders and archives."""
 
+import copy
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from milvus_rag import MarkdownLoader
 from milvus_rag.errors import InputError
 from milvus_rag.loaders.glob_patterns import Glob
 
@@ -67,3 +73,13 @@ def test_a_path_that_is_its_own_glob_matches(parts: list[str]) -> None:
     path = "/".join(parts)
     assert Glob(path).matches(path)
     assert Glob("**/*").matches(path) == (not any(part.startswith(".") for part in parts))
+
+
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, lambda loader: pickle.loads(pickle.dumps(loader))])  # noqa: S301 - its own
+def test_a_loader_with_its_glob_may_be_sent_to_another_process(
+    tmp_path: Path, copy_of: Callable[[MarkdownLoader], MarkdownLoader]
+) -> None:
+    for name in ("a.md", "b.md", "c.md"):
+        (tmp_path / name).write_text(f"# {name}")
+    loader = MarkdownLoader(tmp_path, "**/[ab].md", shard=(1, 1))
+    assert [document.metadata["source"] for document in copy_of(loader).load()] == ["a.md", "b.md"]
