@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -89,6 +89,12 @@ def front_matter_fields(lines: Sequence[str]) -> dict[str, FrontMatterValue]:
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
         # PyYAML lets the errors of its constructors through: an impossible date, an endless number, a nesting too deep.
         return {}
+
+
+def title_of(fields: Mapping[str, object]) -> str:
+    """The title among some fields, or an empty text; a list or a dict is no title."""
+    title = fields.get("title")
+    return str(title) if title and isinstance(title, str | int | float) else ""
 
 
 def _simple(value: object) -> FrontMatterValue | None:

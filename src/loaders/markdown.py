@@ -16,7 +16,7 @@ from langchain_core.documents import Document
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
 from .archives import Archive
 from .download import Download, KeptDownload, file_name, is_url, public_url
-from .front_matter import front_matter_fields
+from .front_matter import front_matter_fields, title_of
 from .glob_patterns import Glob
 from .markdown_blocks import first_heading
 from .sources import Files, Folder, SingleFile, reason
@@ -158,9 +158,9 @@ class MarkdownLoader(BaseLoader):
         lines = text.split("\n")
         fields = front_matter_fields(lines)
         metadata: dict[str, Any] = {"source": name}
-        title = fields.get("title") or first_heading(lines)
+        title = title_of(fields) or first_heading(lines)
         if title:
-            metadata["title"] = str(title)
+            metadata["title"] = title
         if fields:
             metadata["front_matter"] = fields
         return Document(page_content=text, metadata=metadata)

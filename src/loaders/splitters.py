@@ -10,7 +10,7 @@ from langchain_text_splitters import TextSplitter
 
 from ..errors import InputError
 from .cutting import Piece, SourceText, cut
-from .front_matter import front_matter_fields, front_matter_length
+from .front_matter import front_matter_fields, front_matter_length, title_of
 from .markdown_blocks import MAX_HEADING, scan_blocks
 from .sections import Section, join_small, place_headings, sections
 
@@ -183,8 +183,8 @@ class MarkdownSplitter(_PlacedSplitter):
     def _document_title(self, source: SourceText, metadata: Mapping[str, Any]) -> str:
         if not (self._heading_path and self._title):
             return ""
-        title = metadata.get("title") or front_matter_fields(source.lines).get("title") or ""
-        return " ".join(str(title).split())[:MAX_HEADING]
+        title = title_of(metadata) or title_of(front_matter_fields(source.lines))
+        return " ".join(title.split())[:MAX_HEADING]
 
     def _path(self, title: str, headings: tuple[str, ...]) -> str:
         if not self._heading_path:

@@ -1,9 +1,13 @@
 """Front matter: where it ends and what of it is read."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.documents import Document
 
+from milvus_rag import MarkdownLoader, MarkdownSplitter
 from milvus_rag.loaders import front_matter
 from milvus_rag.loaders.front_matter import MAX_CHARACTERS, front_matter_fields, front_matter_length
 
@@ -116,3 +120,17 @@ def test_both_loaders_read_the_same(monkeypatch: pytest.MonkeyPatch, lines: list
 @pytest.mark.parametrize("opener", ["[", "{a: ", "- ", "? ", "a:\n "])
 def test_deep_nesting_is_no_harm(opener: str) -> None:
     assert fields("a: " + opener * (MAX_CHARACTERS // len(opener) - 100) + "b") == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "title"),
+    [("Tea", "Tea"), ("2024", "2024"), ("1.5", "1.5"), ("[a, b]", "Heading"), ("{a: b}", "Heading"), ("''", "Heading")],
+)
+def test_a_title_is_one_word_or_number(tmp_path: Path, field: str, title: str) -> None:
+    """Anything else is none, and the first heading is the page's title."""
+    (tmp_path / "a.md").write_text(f"---\ntitle: {field}\n---\n# Heading\n\ntext\n")
+    (page,) = MarkdownLoader(tmp_path).load()
+    assert page.metadata["title"] == title
+    headings = "Heading" if title == "Heading" else f"{title} > Heading"
+    for document in (page, Document(page.page_content), Document(page.page_content, metadata={"title": ["a", "b"]})):
+        assert MarkdownSplitter().split_documents([document])[0].page_content == f"{headings}\n\ntext"
