@@ -31,11 +31,6 @@ class RowPlace(NamedTuple):
     source: str | None
     roots: tuple[str, ...]
 
-    @property
-    def root(self) -> tuple[str, ...]:
-        """The same as `roots`."""
-        return self.roots
-
 
 class Ledger:
     """Reads rows by id, by text, and all of them."""
