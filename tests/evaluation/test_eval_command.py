@@ -88,7 +88,7 @@ def test_a_chart_is_a_png(docs: Path, questions: Path, tmp_path: Path) -> None:
         (["--docs", "docs", "--plot", "chart.jpg"], r"\.png"),
         (["--docs", "nosuch", "--rerank", "jinna"], "no reranker 'jinna'"),
         (["--docs", "nosuch", "--plot", "charts/of/chart.png"], "no folder charts/of"),
-        ([], "There is no collection"),
+        ([], "There is no database"),
     ],
 )
 def test_what_cannot_be_measured_is_said(docs: Path, questions: Path, arguments: list[str], wrong: str) -> None:
