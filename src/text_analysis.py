@@ -95,11 +95,6 @@ def analyse(text: str, language: str = "english") -> list[str]:
     ]
 
 
-def stem_word(word: str, language: str = "english") -> str:
-    """Stem one lower-case word; see `analyse`."""
-    return _stem(word, _stemmer(language))
-
-
 @lru_cache(maxsize=100_000)
 def _known_terms(token: str, language: str) -> tuple[str, ...]:
     """The terms of a token. Texts repeat their words, and stemming one takes longer than looking it up."""
