@@ -1,8 +1,8 @@
 """A collection by its name or alias: what it looks like, and how it is made, loaded and dropped."""
 
 import time
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -149,6 +149,16 @@ class Collection:
         # before that waits for it; see `CollectionRows`.
         self.load(wait=False)
         return self.existing()
+
+    @contextmanager
+    def remembering(self, properties: Mapping[str, Any]) -> Iterator[None]:
+        """While this is held, a collection that is created here is to remember this too."""
+        before = self.new_properties
+        self.new_properties = {**before, **properties}
+        try:
+            yield
+        finally:
+            self.new_properties = before
 
     def _create(self, schema: CollectionSchema, properties: dict[str, str]) -> None:
         self.client.create_collection(

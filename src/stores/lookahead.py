@@ -8,14 +8,18 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# So many questions are asked at once.
+_THREADS = 3
+
 
 class Lookahead:
-    """Asks one question after the other on a thread of its own. Use it as a context manager."""
+    """Asks questions in their order, on threads of its own. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._questions: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
-        # A daemon: a question that hangs must not keep an interrupted program from ending.
-        threading.Thread(target=self._answer, name="sync look-ahead", daemon=True).start()
+        for _ in range(_THREADS):
+            # A daemon: a question that hangs must not keep an interrupted program from ending.
+            threading.Thread(target=self._answer, name="sync look-ahead", daemon=True).start()
 
     def ask(self, question: Callable[[], T]) -> "Future[T]":
         """Take a question. Its answer is, or its error is raised by, the future's result."""
@@ -27,7 +31,8 @@ class Lookahead:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._questions.put(None)
+        for _thread in range(_THREADS):
+            self._questions.put(None)
 
     def _answer(self) -> None:
         while (asked := self._questions.get()) is not None:

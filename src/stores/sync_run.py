@@ -26,15 +26,15 @@ from .searched_text import cuts_terms
 from .sync_options import SyncOptions
 from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport, what_is_not_found
 from .sync_writer import SyncWriter
-from .upkeep import finish, mark_unflushed, remember_place, remembered_place, splitter_change
+from .upkeep import finish, first_memory, mark_unflushed, remember_place, remembered_place, splitter_change
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 # New chunks that are looked up at once: each question by text looks through all rows of a Milvus Lite database.
 _NEW_CHUNKS = 1000
-# Groups of chunks that are looked up while further ones are read.
-_AHEAD = 2
+# Groups of chunks that are looked up while further ones are read. A server takes some tenths of a second for the first.
+_AHEAD = 16
 _CHARS_PER_TOKEN = 4
 # After Ctrl-C: as long as the request to Milvus that is under way may take to end.
 _INTERRUPT_SECONDS = 0.8
@@ -153,6 +153,7 @@ class SyncRun:
             self._rows,
             root=self._root,
             place=self._place_now,
+            memory=first_memory(self._store, self._root, self._place_now, self._splitter),
             requests=self._requests,
             max_concurrency=self._options.max_concurrency,
             batch_size=self._options.batch_size,

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .chunks import Chunk
 from .collection_rows import ROWS_PER_REQUEST, CollectionRows
@@ -51,6 +52,7 @@ class SyncWriter:
         rows: The collection's, where it exists.
         root: Names the loader that they come from.
         place: Where its files are; None where that is not known.
+        memory: What the collection is to remember from its first day, if it is created here.
         requests: Embeds; None for a store without an embedding.
         max_concurrency: Embedding requests in flight.
         batch_size: Texts a request; the embedding's limit by default.
@@ -66,6 +68,7 @@ class SyncWriter:
         *,
         root: str,
         place: str | None,
+        memory: Mapping[str, Any],
         requests: EmbeddingRequests | None,
         max_concurrency: int,
         batch_size: int | None,
@@ -77,6 +80,7 @@ class SyncWriter:
         self._store = store
         self._root = root
         self._place = place
+        self._memory = memory
         self._requests = requests
         self._batch = batch_size or (requests.max_batch if requests else ROWS_PER_REQUEST)
         self._most_pending = min(2 * max_concurrency * self._batch, _MOST_PENDING) + 4 * ROWS_PER_REQUEST
@@ -308,7 +312,8 @@ class SyncWriter:
         """The collection, which is created before the first write."""
         with self._creating:
             if self.rows is None:
-                self.rows = self._store.collection.rows(self._store.writable_layout(dimension))
+                with self._store.collection.remembering(self._memory):
+                    self.rows = self._store.collection.rows(self._store.writable_layout(dimension))
             if not self._marked:
                 mark_unflushed(self._store)
                 remember_place(self._store, self._root, self._place)

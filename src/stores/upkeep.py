@@ -16,9 +16,19 @@ from .searched_text import index_terms
 _UNFLUSHED = "unflushed"
 
 
+def first_memory(store: MilvusStore, root: str, place: str | None, splitter: BaseDocumentTransformer) -> dict[str, Any]:
+    """What a collection that a sync creates is created with: a server takes 0.1 s for every later change of it."""
+    return {
+        **({_UNFLUSHED: True} if store.server.lite else {}),
+        **({_place_name(root): place} if place is not None else {}),
+        **_cut_by(root, splitter),
+    }
+
+
 def mark_unflushed(store: MilvusStore) -> None:
     """Remember, before the first write, what `finish` has to do: this run may not reach it."""
-    if store.server.lite:
+    layout = store.layout
+    if store.server.lite and layout is not None and not layout.properties.get(_UNFLUSHED):
         store.collection.set_properties({_UNFLUSHED: True})
 
 
@@ -85,11 +95,15 @@ def finish(
     if place is not None:
         wanted[_place_name(root)] = place
     if splitter is not None:
-        wanted["splitter"] = wanted[_splitter_of(root)] = splitter_fingerprint(splitter)
+        wanted |= _cut_by(root, splitter)
     changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
     if changed:
         store.collection.set_properties(changed)
     return note
+
+
+def _cut_by(root: str, splitter: BaseDocumentTransformer) -> dict[str, Any]:
+    return dict.fromkeys(("splitter", _splitter_of(root)), splitter_fingerprint(splitter))
 
 
 def _splitter_of(root: str) -> str:

@@ -258,6 +258,8 @@ def test_the_playground_answers(chrome: Browser, server: Served, chain: str) -> 
     with watched_page(chrome, f"{server.url}/{chain}/playground/") as page:
         page.get_by_role("combobox").select_option("openai:slow")
         page.get_by_role("combobox").select_option("local")
+        # The playground takes up what was chosen with a delay.
+        page.wait_for_timeout(1000)
         page.locator("textarea").last.fill(QUESTION)
         page.get_by_role("button", name="Start").click()
         expect(page.locator("body")).to_contain_text(f"> {STORAGE}" if chain == "answer" else STORAGE)
