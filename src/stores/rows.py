@@ -73,14 +73,21 @@ def to_row(
     return row
 
 
-def check_chunk(text: str, metadata: Mapping[str, Any]) -> None:
+class PlainMetadata(dict[str, Any]):
+    """Metadata that was checked, and is as Milvus gives it back."""
+
+
+def check_chunk(text: str, metadata: Mapping[str, Any]) -> PlainMetadata:
     """Find out whether Milvus could keep a chunk.
+
+    Returns:
+        Its metadata, which `to_row` need not check again.
 
     Raises:
         InputError: It could not; the message says why.
     """
     _check_text(text, metadata)
-    _plain_metadata(metadata)
+    return _plain_metadata(metadata)
 
 
 def check_chunks(
@@ -129,9 +136,12 @@ def _check_text(text: str, metadata: Mapping[str, Any]) -> None:
         )
 
 
-def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _plain_metadata(metadata: Mapping[str, Any]) -> PlainMetadata:
     """Metadata as Milvus gives it back: a tuple is a list, an enum its value."""
-    plain: dict[str, Any] = {}
+    if isinstance(metadata, PlainMetadata):
+        return metadata
+    plain = PlainMetadata()
+    most_bytes = 4
     for key, value in metadata.items():
         if not isinstance(key, str) or not key or not _is_text(key):
             raise InputError(f"Metadata of {_name(metadata)} has the key {key!r}; keys are non-empty texts.")
@@ -142,9 +152,9 @@ def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
                 f"Metadata {key!r} of {_name(metadata)} has {exc}, which Milvus cannot keep. Use texts, finite "
                 f"numbers, booleans, lists and dicts."
             ) from exc
-    if _most_bytes(plain) <= _MAX_METADATA:
-        return plain
-    size = len(json.dumps(plain, ensure_ascii=False).encode())
+        most_bytes += 6 * len(key) + 4 + _most_bytes(plain[key])
+    # Most are far from the limit, which is known without writing them as JSON.
+    size = len(json.dumps(plain, ensure_ascii=False).encode()) if most_bytes > _MAX_METADATA else 0
     if size > _MAX_METADATA:
         raise InputError(
             f"The metadata of {_name(metadata)} has {size:,} bytes, and Milvus keeps at most {_MAX_METADATA:,}."
@@ -157,6 +167,8 @@ def _most_bytes(plain: Any) -> int:
     if isinstance(plain, str):
         # An escaped control character is six.
         return 6 * len(plain) + 4
+    if isinstance(plain, int):
+        return 32
     if isinstance(plain, dict):
         return 4 + sum(_most_bytes(key) + _most_bytes(value) for key, value in plain.items())
     if isinstance(plain, list):

@@ -264,7 +264,7 @@ class SyncRun:
                 self._progress.stored(1)
                 continue
             try:
-                check_chunk(chunk.text, chunk.metadata)
+                chunk = replace(chunk, metadata=check_chunk(chunk.text, chunk.metadata))
             except InputError as exc:
                 self._fail(chunk, exc)
                 continue
