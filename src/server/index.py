@@ -103,7 +103,8 @@ class Index:
             if self._store is not None:
                 self._revive(self._store)
             if self._store is None:
-                self._store = build_store(self._settings)
+                # A Milvus Lite database that stays open could not be indexed into by another process.
+                self._store = build_store(self._settings, must_exist=True)
             if self._retriever is None:
                 self._retriever = build_retriever(self._settings, self._store)
         except StoreError as exc:

@@ -48,7 +48,8 @@ class Opener:
         self.error: Exception | None = None
         self.tries = 0
 
-    def store(self, _: Any) -> FakeStore:
+    def store(self, _: Any, *, must_exist: bool) -> FakeStore:
+        assert must_exist
         self.tries += 1
         if self.error is not None:
             raise self.error
@@ -145,6 +146,17 @@ def test_a_missing_collection_is_no_empty_answer(tmp_path: Any) -> None:
     with pytest.raises(CollectionNotFoundError):
         retriever.invoke("Where is data stored?")
     assert index.warm_up() != []
+    # Meanwhile it can be made.
+    with open_store(str(tmp_path / "empty.db")) as store:
+        store.add_texts(["Data is stored in segments."])
+    assert retriever.invoke("Where is data stored?")[0].page_content == "Data is stored in segments."
+    index.close()
+
+
+def test_a_missing_database_is_not_made(tmp_path: Any) -> None:
+    index = Index(ServerSettings(uri=str(tmp_path / "typo.db")))
+    assert "There is no database" in index.warm_up()[0]
+    assert not (tmp_path / "typo.db").exists()
     index.close()
 
 
