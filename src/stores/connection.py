@@ -101,7 +101,11 @@ def is_file_uri(uri: str) -> bool:
 def public_uri(uri: str) -> str:
     """The URI without a user's name and password, for messages."""
     scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else uri
+    if separator:
+        return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+    # A path; or an address whose scheme was forgotten.
+    user, _, address = uri.rpartition("@")
+    return address if ":" in user else uri
 
 
 def check_uri(uri: str) -> None:

@@ -175,7 +175,9 @@ class TestServer:
         assert "MILVUS_RAG_TOKEN" in str(caught.value)
         assert SECRET not in "".join(traceback.format_exception(caught.value)) + caplog.text
 
-    @pytest.mark.parametrize("uri", ["http://eve:{}@127.0.0.1:1", "ftp://eve:{}@host", "http://eve:{}/x@host"])
+    @pytest.mark.parametrize(
+        "uri", ["http://eve:{}@127.0.0.1:1", "ftp://eve:{}@host", "http://eve:{}/x@host", "eve:{}@host:19530"]
+    )
     def test_a_password_in_the_uri_is_never_shown(self, uri: str, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
         with pytest.raises(MilvusRagError) as caught:
