@@ -136,7 +136,8 @@ async def test_an_answer_that_takes_too_long_is_given_up(index_uri: str, model: 
 
 async def test_a_stream_that_takes_too_long_ends_with_an_error_event(index_uri: str, model: SlowModel) -> None:
     model.pause = 20
-    async with application(index_uri, llm="openai:slow", request_timeout=0.5) as client:
+    # Long enough for the stream to begin, also on a machine that has other things to do.
+    async with application(index_uri, llm="openai:slow", request_timeout=4) as client:
         answer = await client.post("/rag/stream", json={"input": QUESTION})
     assert answer.status_code == 200
     *before, last = answer.text.strip().split("\r\n\r\n")
