@@ -16,12 +16,13 @@ help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # uv takes seconds where pip takes minutes; pip stands in where uv does not get through, since pip knows mirrors and
-# proxies from a configuration of its own. The versions are those that the tests ran with.
+# proxies from a configuration of its own. The versions are those that the tests ran with. Compiled, as pip does it: the
+# command starts in two seconds instead of five, also where Python may not write beside the modules later.
 $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV), once ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1' uv
-	@$(BIN)/uv pip install --quiet --python $(VENV) --constraint constraints.txt --editable '.[all]' --group dev || \
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV) --constraint constraints.txt --editable '.[all]' --group dev || \
 	  $(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
 	@touch $@
 
@@ -63,8 +64,8 @@ check-lowest: $(INSTALLED) ## Run the main tests on the lowest versions that pyp
 	$(BIN)/uv pip compile --quiet --all-extras --resolution lowest-direct --python $(BIN)/python \
 	  --output-file .cache/lowest.txt pyproject.toml
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --python $(LOWEST) --requirement .cache/lowest.txt --no-deps --editable .
-	$(BIN)/uv pip install --quiet --python $(LOWEST) --constraint .cache/lowest.txt --group lowest
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(LOWEST) --requirement .cache/lowest.txt --no-deps --editable .
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(LOWEST) --constraint .cache/lowest.txt --group lowest
 	PYTEST_ADDOPTS= $(LOWEST)/bin/pytest -o filterwarnings= -m "not browser and not server" $(LOWEST_TESTS)
 
 docs: $(INSTALLED) ## Write the generated pages and the outputs shown in the docs anew
