@@ -65,21 +65,25 @@ def test_a_chunk_knows_its_position() -> None:
 class TestStoredRow:
     def row(self, **changes: object) -> StoredRow:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
-        stored = {"metadata": json.loads(json.dumps(chunk.metadata)), "digest": chunk.digest, "root": "r"}
+        stored = {"metadata": json.loads(json.dumps(chunk.metadata)), "digest": chunk.digest, "roots": ("r",)}
         return StoredRow(**{**stored, **changes})
 
     def test_holds_what_it_was_made_of(self) -> None:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
-        assert self.row().holds(chunk, "r")
+        assert self.row().holds(chunk)
 
-    @pytest.mark.parametrize("changes", [{"metadata": {"source": "a.md", "chunk": 0}}, {"digest": "d"}, {"root": None}])
+    def test_holds_it_whoever_has_it(self) -> None:
+        (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
+        assert self.row(roots=()).holds(chunk)
+
+    @pytest.mark.parametrize("changes", [{"metadata": {"source": "a.md", "chunk": 0}}, {"digest": "d"}])
     def test_does_not_hold_what_changed(self, changes: dict[str, object]) -> None:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
-        assert not self.row(**changes).holds(chunk, "r")
+        assert not self.row(**changes).holds(chunk)
 
     def test_does_not_hold_metadata_that_is_no_json(self) -> None:
         (chunk,) = read_chunks("a.md", documents("one", when=object()))
-        assert not self.row().holds(chunk, "r")
+        assert not self.row().holds(chunk)
 
 
 class TestBySource:
