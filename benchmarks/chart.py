@@ -16,16 +16,17 @@ def save_chart(results: Mapping[str, Mapping[str, Any]], machine: str, path: Pat
     ]
     if not panels:
         return
-    figure = Figure(figsize=(10, 1.9 * ((len(panels) + 1) // 2) + 0.7), layout="constrained")
-    for axes, (title, values, form) in zip(
-        figure.subplots((len(panels) + 1) // 2, 2, squeeze=False).flat, panels, strict=False
-    ):
+    figure = Figure(figsize=(10, 2.2 * ((len(panels) + 1) // 2) + 0.7), layout="constrained")
+    places = list(figure.subplots((len(panels) + 1) // 2, 2, squeeze=False).flat)
+    for unused in places[len(panels) :]:
+        unused.set_axis_off()
+    for axes, (title, values, form) in zip(places, panels, strict=False):
         names = list(values)
         bars = axes.barh(
             names, list(values.values()), color=[OURS if "milvus-rag" in name else OTHERS for name in names]
         )
         axes.bar_label(bars, labels=[form.format(value) for value in values.values()], padding=4, fontsize=9)
-        axes.set_title(title, fontsize=10, loc="left")
+        axes.set_title(f"{title}\n(more is better)", fontsize=9, loc="left")
         axes.set_xlim(0, 1.22 * max(values.values()))
         axes.invert_yaxis()
         axes.xaxis.set_visible(False)
@@ -44,7 +45,7 @@ def _ingest(results: Mapping[str, Mapping[str, Any]]) -> Panel | None:
         return None
     name, of = next(iter(results["ingest"]["servers"].items()))
     return (
-        f"Chunks a second into {name}, embeddings of 100 ms (more is better)",
+        f"Chunks a second into {name}, embeddings of 100 ms",
         {
             "milvus-rag": of["chunks"] / of["ours_seconds"],
             "add_documents": of["chunks"] / of["add_documents_seconds"],
@@ -59,7 +60,7 @@ def _retrieval(results: Mapping[str, Mapping[str, Any]]) -> Panel | None:
         return None
     hits = {row["name"]: row["measures"]["hit@3"] for row in results["retrieval"]["configurations"]}
     return (
-        f"Passage among the first 3, {results['retrieval']['questions']} questions (more is better)",
+        f"Passage among the first 3, {results['retrieval']['questions']} questions",
         {
             "milvus-rag, hybrid": hits["markdown, hybrid"],
             "milvus-rag, full text": hits["markdown, full_text"],
@@ -74,7 +75,7 @@ def _embeddings(results: Mapping[str, Mapping[str, Any]]) -> Panel | None:
         return None
     rates = {name: row["texts_per_second"] for name, row in results["embeddings"]["contestants"].items()}
     return (
-        "Texts embedded a second on this machine (more is better)",
+        "Texts embedded a second on this machine",
         {"milvus-rag": rates["ours"], "fastembed": rates["fastembed"], "pymilvus.model": rates["pymilvus.model"]},
         "{:.0f}",
     )
@@ -85,7 +86,7 @@ def _serve(results: Mapping[str, Mapping[str, Any]]) -> Panel | None:
         return None
     best = max(results["serve"]["rows"], key=lambda row: (row["model"] != "local", row["clients"]))
     return (
-        f"Requests a second, {best['clients']} clients, a model of 500 ms (more is better)",
+        f"Requests a second, {best['clients']} clients, a model of 500 ms",
         {
             "all there is": results["serve"]["ideal_requests_per_second"],
             "milvus-rag serve": best["server"]["requests_per_second"],

@@ -170,3 +170,26 @@ def test_the_figures_of_the_readme_are_those_measured() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert (ROOT / "README.md").read_text("utf-8") == done.stdout
+
+
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """When it no longer does: make docs."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    before, _, rest = readme.partition("`make demo` prints:\n\n```text\n")
+    shown, _, after = rest.partition("\n```\n")
+    command = re.search(r"\$\(BIN\)/(milvus-rag ask .*)", (ROOT / "Makefile").read_text("utf-8"))
+    assert command is not None
+    done = subprocess.run(
+        ["bash", "-c", f"mkdir .cache && {command[1]}"],
+        cwd=_checkout(tmp_path),
+        env={**os.environ, **_as_in_a_checkout()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+    )
+    if request.config.getoption("--update-docs"):
+        printed = f"{before}`make demo` prints:\n\n```text\n{done.stdout.strip()}\n```\n{after}"
+        (ROOT / "README.md").write_text(printed, "utf-8")
+        return
+    assert comparable(shown) == comparable(done.stdout)
