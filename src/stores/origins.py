@@ -51,10 +51,19 @@ def watched(loader: BaseLoader, on_error: Callable[[Exception], None]) -> BaseLo
         if users is not None:
             users(error)
 
+    return _reporting_to(loader, report)
+
+
+def quiet(loader: BaseLoader) -> BaseLoader:
+    """A loader that leaves out what cannot be read and tells nobody: whoever loads it in earnest is told."""
+    return _reporting_to(loader, lambda _: None) if hasattr(loader, "on_error") else loader
+
+
+def _reporting_to(loader: BaseLoader, on_error: Callable[[Exception], None]) -> BaseLoader:
     copied: Any = copy.copy(loader)
-    copied.on_error = report
-    watching: BaseLoader = copied
-    return watching
+    copied.on_error = on_error
+    reporting: BaseLoader = copied
+    return reporting
 
 
 def place_of(loader: BaseLoader) -> str | None:

@@ -1,6 +1,5 @@
 """What of an index a rebuild would not make again: nothing of it is to be lost without a word."""
 
-import copy
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -13,7 +12,7 @@ from .collection import Collection
 from .layout import Layout
 from .ledger import Ledger, RowPlace
 from .leftovers import RowIds, examples
-from .origins import may_have_moved, place_of, root_of
+from .origins import may_have_moved, place_of, quiet, root_of
 from .upkeep import remembered_place
 
 _NO_NAME = "documents without a source"
@@ -113,12 +112,8 @@ def _covers(loader: BaseLoader, source: str | None) -> bool:
 def _row_ids(loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -> RowIds:
     """Ids of all rows that the new index will have. What cannot be read is said by the rebuild itself."""
     ids = RowIds()
-    for given in loaders:
-        loader = given
-        if hasattr(loader, "on_error"):
-            loader = copy.copy(loader)
-            loader.on_error = lambda _: None
-        for source, documents in by_source(loader.lazy_load()):
+    for loader in loaders:
+        for source, documents in by_source(quiet(loader).lazy_load()):
             for chunk in read_chunks(source, splitter.transform_documents(documents)):
                 ids.add(chunk.row_id)
     return ids

@@ -1,6 +1,5 @@
 """What a sync did, and how far it is."""
 
-import copy
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from langchain_core.document_loaders import BaseLoader
 
 from ..errors import LoaderError
 from .leftovers import examples
+from .origins import quiet
 
 
 @dataclass(frozen=True)
@@ -104,11 +104,9 @@ class ProgressCounter:
         """Ask a loader how many sources there will be. What it cannot read is told when it is read, and once."""
         if self._on_progress is None or not callable(getattr(loader, "sources", None)):
             return
-        quiet: Any = copy.copy(loader)
-        if hasattr(loader, "on_error"):
-            quiet.on_error = lambda _: None
+        silent: Any = quiet(loader)
         try:
-            self._total = sum(1 for _ in quiet.sources())
+            self._total = sum(1 for _ in silent.sources())
         except LoaderError:
             self._total = None
 

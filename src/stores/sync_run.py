@@ -26,7 +26,7 @@ from .searched_text import cuts_terms
 from .sync_options import SyncOptions
 from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport, what_is_not_found
 from .sync_writer import SyncWriter
-from .upkeep import finish, first_memory, mark_unflushed, remember_place, remembered_place, splitter_change
+from .upkeep import finish, first_memory, remember_writing, remembered_place, splitter_change
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -375,8 +375,7 @@ class SyncRun:
         self._report.pruned = sorted(left.gone_sources)
         if self._writer is not None and self._writer.rows is not None and (self._report.removed or left.kept):
             rows = self._writer.rows
-            mark_unflushed(self._store)
-            remember_place(self._store, self._root, self._place_now)
+            remember_writing(self._store, self._root, self._place_now)
             rows.rewrite_by_id(
                 list(left.kept), lambda row: {**row, ROOT_KEY: list(left.kept[row[rows.layout.primary_field]])}
             )

@@ -14,7 +14,7 @@ from .layout import DIGEST_KEY, ROOT_KEY
 from .ledger import Ledger, Vector
 from .milvus import MilvusStore
 from .searched_text import embedded_text
-from .upkeep import mark_unflushed, remember_place
+from .upkeep import remember_writing
 
 _POLL_SECONDS = 0.1
 # Texts of a run whose vectors are in the collection; of more than these a repeated one may be embedded again.
@@ -315,8 +315,7 @@ class SyncWriter:
                 with self._store.collection.remembering(self._memory):
                     self.rows = self._store.collection.rows(self._store.writable_layout(dimension))
             if not self._marked:
-                mark_unflushed(self._store)
-                remember_place(self._store, self._root, self._place)
+                remember_writing(self._store, self._root, self._place)
             self._marked = True
             return self.rows
 

@@ -1,6 +1,7 @@
 """What a collection remembers of its syncs, and what it needs after one."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from langchain_core.documents import BaseDocumentTransformer
@@ -18,25 +19,14 @@ _UNFLUSHED = "unflushed"
 
 def first_memory(store: MilvusStore, root: str, place: str | None, splitter: BaseDocumentTransformer) -> dict[str, Any]:
     """What a collection that a sync creates is created with: a server takes 0.1 s for every later change of it."""
-    return {
-        **({_UNFLUSHED: True} if store.server.lite else {}),
-        **({_place_name(root): place} if place is not None else {}),
-        **_cut_by(root, splitter),
-    }
+    return {**_of_written(store, root, place), **_cut_by(root, splitter)}
 
 
-def mark_unflushed(store: MilvusStore) -> None:
-    """Remember, before the first write, what `finish` has to do: this run may not reach it."""
+def remember_writing(store: MilvusStore, root: str, place: str | None) -> None:
+    """Remember, before the first write, what `finish` has to do and where the files are: this run may not reach it."""
     layout = store.layout
-    if store.server.lite and layout is not None and not layout.properties.get(_UNFLUSHED):
-        store.collection.set_properties({_UNFLUSHED: True})
-
-
-def remember_place(store: MilvusStore, root: str, place: str | None) -> None:
-    """Remember, before the first row of a loader is there, where its files are."""
-    layout = store.layout
-    if place is not None and layout is not None and layout.properties.get(_place_name(root)) != place:
-        store.collection.set_properties({_place_name(root): place})
+    if layout is not None:
+        _remember(store, layout, _of_written(store, root, place))
 
 
 def remembered_place(layout: Layout, root: str) -> str | None:
@@ -96,10 +86,21 @@ def finish(
         wanted[_place_name(root)] = place
     if splitter is not None:
         wanted |= _cut_by(root, splitter)
+    _remember(store, layout, wanted)
+    return note
+
+
+def _remember(store: MilvusStore, layout: Layout, wanted: Mapping[str, Any]) -> None:
     changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
     if changed:
         store.collection.set_properties(changed)
-    return note
+
+
+def _of_written(store: MilvusStore, root: str, place: str | None) -> dict[str, Any]:
+    return {
+        **({_UNFLUSHED: True} if store.server.lite else {}),
+        **({_place_name(root): place} if place is not None else {}),
+    }
 
 
 def _cut_by(root: str, splitter: BaseDocumentTransformer) -> dict[str, Any]:
