@@ -30,6 +30,11 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         if _OPENAI_LIMIT in payload and host_of(self.calls.endpoint.base_url) != _OPENAI_HOST:
             payload["max_tokens"] = payload.pop(_OPENAI_LIMIT)
+        if "messages" in payload:
+            # They are plain JSON already. The client would look through each of them for what is not, which takes as
+            # long as building the rest of a request; it takes an extra body as it is.
+            payload["extra_body"] = {"messages": payload["messages"], **(payload.get("extra_body") or {})}
+            payload["messages"] = []
         return payload
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:

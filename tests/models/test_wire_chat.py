@@ -4,6 +4,7 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import ConfigurableField
+from pydantic import BaseModel
 
 from milvus_rag.chains.prompts import SYSTEM_PROMPT, USER_PROMPT
 from milvus_rag.errors import (
@@ -35,6 +36,13 @@ from support.openai_server import OpenAIServer
 QUESTION = "What is the answer to everything in the world"
 ANSWER = f"You said: {QUESTION}"
 EVERY_MODE = pytest.mark.parametrize("mode", MODES)
+
+
+class Place(BaseModel):
+    """Where an answer was found."""
+
+    page: str
+    line: int
 
 
 class TestWhatIsSent:
@@ -109,6 +117,23 @@ class TestWhatIsSent:
         assert (sent["temperature"], sent["max_tokens"]) == (0, 99)
         config = gemini_server.requests[0].body["generationConfig"]
         assert (config["temperature"], config["maxOutputTokens"]) == (0, 99)
+
+    @EVERY_MODE
+    def test_a_body_of_ones_own_is_added(self, openai_server: OpenAIServer, mode: Mode) -> None:
+        chat = Backend("openai", openai_server).chat(extra_body={"top_p": 0.5})
+        assert ask(chat.bind(extra_body={"seed": 7}), QUESTION, mode) == ANSWER
+        assert ask(chat, QUESTION, mode) == ANSWER
+        seeded, plain = (request.body for request in openai_server.requests)
+        assert (seeded["seed"], plain["top_p"]) == (7, 0.5)
+
+    @pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+    def test_an_answer_may_have_a_structure(self, method: str) -> None:
+        with OpenAIServer(answer=lambda *_: '{"page": "faq.md", "line": 3}') as server:
+            found = Backend("openai", server).chat().with_structured_output(Place, method=method).invoke(QUESTION)
+            assert found == Place(page="faq.md", line=3)
+            [request] = server.requests
+            assert request.body["messages"] == [{"role": "user", "content": QUESTION}]
+            assert request.body["response_format"]["type"] == method.replace("json_mode", "json_object")
 
     def test_a_stream_counts_its_tokens(self, backend: Backend) -> None:
         usage = [chunk.usage_metadata for chunk in backend.chat().stream(QUESTION) if chunk.usage_metadata]
