@@ -2,12 +2,15 @@
 
 import threading
 import time
+from contextlib import nullcontext
+from pathlib import Path
 
 from ..chains.retrieval import MilvusRetriever
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, MilvusRagError, StoreError, StoreUnavailableError
 from ..pipeline import build_retriever, build_store
 from ..settings import Settings
-from ..stores.connection import missing_collection
+from ..stores.connection import is_file_uri, missing_collection
+from ..stores.lite import LITE_DATABASES, database_path
 from ..stores.milvus import MilvusStore
 
 # After an outage one request in so many seconds asks Milvus again. The others are refused at once: each of them would
@@ -104,7 +107,7 @@ class Index:
                 self._revive(self._store)
             if self._store is None:
                 # A Milvus Lite database that stays open could not be indexed into by another process.
-                self._store = build_store(self._settings, must_exist=True)
+                self._store = self._open()
             if self._retriever is None:
                 self._retriever = build_retriever(self._settings, self._store)
         except StoreError as exc:
@@ -112,6 +115,13 @@ class Index:
             raise
         self._error = None
         return self._retriever
+
+    def _open(self) -> MilvusStore:
+        uri = self._settings.uri
+        # Searches of Milvus Lite in this process would keep it from everything else.
+        is_lite_here = is_file_uri(uri) and Path(uri).is_dir()
+        with LITE_DATABASES.kept_apart(database_path(uri)) if is_lite_here else nullcontext():
+            return build_store(self._settings, must_exist=True)
 
     def _revive(self, store: MilvusStore) -> None:
         try:

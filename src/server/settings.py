@@ -7,8 +7,8 @@ from pydantic_settings import NoDecode
 
 from ..settings import Settings
 
-# Threads that search at once. Milvus Lite searches in this process, under one interpreter lock: more threads would
-# only wait for it. A server answers from elsewhere, so threads wait for the network.
+# Threads that search at once. Milvus Lite searches under one interpreter lock: more threads would only wait for it. A
+# server takes as many as come, so threads wait for the network.
 _LITE_THREADS = 4
 _SERVER_THREADS = 32
 

@@ -1,15 +1,35 @@
-"""Milvus Lite in this process: one server a database, shared by all stores on it, stopped with the last."""
+"""Milvus Lite on a path: one server a database, shared by all stores on it, stopped with the last."""
 
 import logging
 import shutil
 import threading
-from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from .lite_process import LiteProcess
 from .read_write_lock import ReadWriteLock
+
+logger = logging.getLogger(__name__)
 
 # pymilvus says at each query of Lite that it has no timestamps, which is so by design and nothing to act upon.
 _NOISE = "failed to get mvccTs from milvus server"
+
+
+@dataclass
+class _Database:
+    """One that is open.
+
+    Attributes:
+        process: Where Milvus Lite is, if not in this process.
+        users: How many stores, and others that keep it open.
+        lock: See `LiteDatabases.opened`.
+    """
+
+    process: LiteProcess | None
+    users: int = 0
+    lock: ReadWriteLock = field(default_factory=ReadWriteLock)
 
 
 class LiteDatabases:
@@ -17,34 +37,75 @@ class LiteDatabases:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users: Counter[str] = Counter()
-        self._locks: dict[str, ReadWriteLock] = {}
+        self._open: dict[str, _Database] = {}
 
-    def opened(self, path: str) -> ReadWriteLock:
+    def opened(self, path: str, *, apart: bool = False) -> tuple[str, ReadWriteLock]:
         """A store opens a database, whose `database_path` is given. It must call this before it connects.
 
-        Returns:
-            The lock that all stores on this database hold while they read or write. Milvus Lite takes one writer a
-            collection (`milvus_lite.adapter.grpc.server`), and what it flushes cannot be read until it is on disk.
-        """
-        from milvus_lite.server_manager import server_manager_instance
+        Args:
+            path: The database.
+            apart: Whether Milvus Lite should be in a process of its own. The first user of a database decides.
 
+        Returns:
+            What to connect to, and the lock that all stores on this database hold while they read or write. Milvus
+            Lite takes one writer a collection (`milvus_lite.adapter.grpc.server`), and what it flushes cannot be read
+            until it is on disk.
+        """
         with self._lock:
-            # As pymilvus will do; but two threads that do it at once stand in each other's way. If it cannot be
-            # started, pymilvus will say so.
-            server_manager_instance.start_and_get_uri(path)
-            self._users[path] += 1
-            return self._locks.setdefault(path, ReadWriteLock())
+            database = self._open.get(path)
+            if database is None:
+                database = self._open[path] = _Database(_started(path) if apart else None)
+            elif database.process is not None and not database.process.is_running:
+                database.process.close()
+                database.process = _started(path)
+            if database.process is None:
+                _start_here(path)
+            database.users += 1
+            return database.process.address if database.process else path, database.lock
 
     def closed(self, path: str) -> None:
         """A store is closed; with the last one, the database is written and free for other processes."""
-        from milvus_lite.server_manager import server_manager_instance
-
         with self._lock:
-            self._users[path] -= 1
-            if self._users[path] <= 0:
-                del self._users[path], self._locks[path]
-                server_manager_instance.release_server(path)
+            database = self._open[path]
+            database.users -= 1
+            if database.users > 0:
+                return
+            del self._open[path]
+            if database.process is not None:
+                database.process.close()
+            # Also where a process was to be started and could not.
+            _stop_here(path)
+
+    @contextmanager
+    def kept_apart(self, path: str) -> Iterator[None]:
+        """Let the stores that are opened meanwhile find Milvus Lite in a process of its own, and share it."""
+        self.opened(path, apart=True)
+        try:
+            yield
+        finally:
+            self.closed(path)
+
+
+def _started(path: str) -> LiteProcess | None:
+    try:
+        return LiteProcess(path)
+    except OSError as exc:
+        logger.debug("%s It is opened in this process.", exc)
+        return None
+
+
+def _start_here(path: str) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    # As pymilvus will do; but two threads that do it at once stand in each other's way. If it cannot be started,
+    # pymilvus will say so.
+    server_manager_instance.start_and_get_uri(path)
+
+
+def _stop_here(path: str) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    server_manager_instance.release_server(path)
 
 
 def clear_half_made(path: str, collection: str) -> bool:

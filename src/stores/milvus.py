@@ -151,14 +151,15 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         self._checked: Layout | None = None
         self._opened = False
         self._database = database_path(uri) if is_file_uri(uri) else None
-        self._lock = LITE_DATABASES.opened(self._database) if self._database else None
+        address, lock = LITE_DATABASES.opened(self._database) if self._database else (uri, None)
+        self._lock = lock
         # The base class wants to know now what the collection has; what it really has is in its layout.
         try:
             with translated_errors(uri):
                 super().__init__(
                     embedding_function,
                     collection_name=collection_name,
-                    connection_args=connection_arguments(self._database or uri, token, db_name, timeout),
+                    connection_args=connection_arguments(address, token, db_name, timeout),
                     consistency_level=consistency_level,
                     vector_field=SPARSE_FIELD if embedding_function is None else VECTOR_FIELD,
                     builtin_function=None

@@ -1,6 +1,7 @@
 """What goes away or hangs leaves the server standing."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -101,6 +102,32 @@ def test_clients_that_come_and_go_leave_nothing_behind(server: Served) -> None:
         assert time.monotonic() < deadline, "a request that nobody waits for is still in progress"
         time.sleep(0.05)
     assert not [line for line in server.lines if "Traceback" in line or "never retrieved" in line]
+
+
+def test_milvus_lite_may_crash(index_uri: str, tmp_path: Path) -> None:
+    database = tmp_path / "docs.db"
+    shutil.copytree(index_uri, database)
+    with serving(str(database)) as server:
+        assert ask(server).status_code == 200
+        (milvus_lite,) = children(server.process.pid)
+        os.kill(milvus_lite, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while (answer := ask(server)).status_code != 200:
+            assert answer.status_code == 503
+            assert time.monotonic() < deadline, "Milvus Lite is not started again"
+            time.sleep(0.2)
+        assert answer.json()["output"]["context"]
+        (another,) = children(server.process.pid)
+        assert another != milvus_lite
+        assert server.terminate() == 0
+    with open_store(str(database)) as store:
+        assert store.get_by_ids(["page-0"])
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child) for listed in Path(f"/proc/{pid}/task").glob("*/children") for child in listed.read_text().split()
+    ]
 
 
 def test_milvus_may_go_away_and_come_back(index_uri: str, tmp_path: Path) -> None:
