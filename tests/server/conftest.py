@@ -21,6 +21,14 @@ HOSTILE = """Widgets and scripts
 A widget is armed by <script>document.title = "owned"</script> and <img src=x onerror="document.title = 'owned'">.
 
 [A link](javascript:document.title='owned') is followed by **bold** `code`.
+
+```sh
+widget --name "wide code" --that-has-to-be-scrolled --on-a-phone --since-no-line-of-it-is-broken --ever
+```
+
+| a table | that is wide | with many columns | of long words | unbreakablewordsinatable | andonemoreofthem |
+|---|---|---|---|---|---|
+| 1 | 2 | 3 | 4 | 5 | 6 |
 """
 
 

@@ -103,7 +103,7 @@ def test_what_looks_like_html_is_shown_and_does_nothing(page: Page) -> None:
         expect(place).to_contain_text("<img src=x onerror=\"document.title = 'owned'\">")
     # Markdown is rendered, as far as it can do no harm.
     expect(passage.locator("strong")).to_have_text("bold")
-    expect(passage.locator("code")).to_have_text("code")
+    expect(passage.locator("p code")).to_have_text("code")
     passage.get_by_text("A link").click()
     assert page.locator("main :is(script, img, iframe, a[href^=javascript], [onerror])").count() == 0
     assert page.title() == title
@@ -231,10 +231,16 @@ def test_light_and_dark(chrome: Browser, server: Served) -> None:
 
 def test_it_fits_on_a_phone(chrome: Browser, server: Served) -> None:
     with watched_page(chrome, f"{server.url}/", **PHONE) as page:
-        ask(page, QUESTION)
+        ask(page, "How is a widget armed?")
         wait_for_end(page)
-        page.locator(".source summary").first.tap()
+        opened = page.locator(".source", has_text="widgets.md")
+        opened.locator("summary").tap()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for part in (opened, opened.locator("pre"), opened.locator(".table")):
+            box = part.bounding_box()
+            assert box is not None
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
         for name in ("Ask", "New chat", "Switch between light and dark"):
             box = page.get_by_role("button", name=name, exact=True).bounding_box()
             assert box is not None
