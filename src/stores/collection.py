@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -116,13 +117,19 @@ class Collection:
                 return None
             try:
                 description = self.client.describe_collection(self.name, timeout=self._timeout)
-                indexes = self._indexes(description["collection_name"])
-                return read_layout(description, {i["field_name"]: i["metric_type"] for i in indexes})
+                layout = read_layout(description)
+                # Of ours it is known. To describe an index, Milvus Lite counts all rows.
+                return layout if layout.ours else replace(layout, metric=self._metric(layout))
             except Exception:
                 # Dropped or renamed between the two questions.
                 if not self.client.has_collection(self.name, timeout=self._timeout):
                     return None
                 raise
+
+    def _metric(self, layout: Layout) -> str:
+        """What the vectors of another program's collection are compared by: its index says so, and its schema not."""
+        metrics = {index["field_name"]: str(index["metric_type"]) for index in self._indexes(layout.name)}
+        return metrics.get(layout.vector_field, layout.metric)
 
     def _indexes(self, name: str) -> list[Mapping[str, Any]]:
         found = (self.client.describe_index(name, i, timeout=self._timeout) for i in self.client.list_indexes(name))

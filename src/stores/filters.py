@@ -77,7 +77,7 @@ def quote(value: Any) -> str:
     if isinstance(value, str):
         if "\x00" in value:
             raise FilterError("A filter value cannot hold the NUL character.")
-        if any("\ud800" <= character <= "\udfff" for character in value):
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise FilterError(f"A filter value cannot hold half a surrogate pair, which is no text: {value!r}")
         return f'"{value.translate(_ESCAPES)}"'
     if _is_list(value):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
@@ -102,11 +103,16 @@ class Layout:
 
     def metadata_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The metadata in a row as Milvus returns it."""
-        fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, "$meta"}
+        others = self._no_metadata
         if self.ours:
-            fields |= {self.terms_field, *_HIDDEN}
-            return {unescape_key(key): value for key, value in row.items() if key not in fields}
-        return {key: value for key, value in row.items() if key not in fields}
+            return {unescape_key(key): value for key, value in row.items() if key not in others}
+        return {key: value for key, value in row.items() if key not in others}
+
+    @cached_property
+    def _no_metadata(self) -> frozenset[str | None]:
+        """What is in a row beside the metadata."""
+        fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, "$meta"}
+        return frozenset(fields | {self.terms_field, *_HIDDEN} if self.ours else fields)
 
 
 def roots_of(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -129,12 +135,11 @@ def unescape_key(key: str) -> str:
     return key.removeprefix(_ESCAPE)
 
 
-def read_layout(description: Mapping[str, Any], metrics: Mapping[str, str]) -> Layout:
-    """Read a collection's layout.
+def read_layout(description: Mapping[str, Any]) -> Layout:
+    """Read a collection's layout, all but the metric.
 
     Args:
         description: What `MilvusClient.describe_collection` says.
-        metrics: The metric of each vector field, which its index has and the schema has not.
 
     Raises:
         CollectionSchemaError: It has a primary key that is neither text nor an integer.
@@ -159,7 +164,6 @@ def read_layout(description: Mapping[str, Any], metrics: Mapping[str, str]) -> L
         text_field=text_field,
         vector_field=vector_field,
         dimension=int(fields[vector_field]["params"]["dim"]) if vector_field else 0,
-        metric=metrics.get(vector_field or "", "IP"),
         sparse_field=functions[0]["output_field_names"][0] if functions else next(iter(sparse), None),
         terms_field=functions[0]["input_field_names"][0] if functions else None,
         static_fields=frozenset(fields),

@@ -65,7 +65,7 @@ def finish(
     Returns:
         What to tell the user, if there is something.
     """
-    layout = store.collection.refresh()
+    layout = store.collection.layout
     if layout is None:
         return None
     note = None
