@@ -1,6 +1,7 @@
 """What every test stands on: no developer's keys, no model hub, where the shared data is, a real Milvus server."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,10 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 # Read by huggingface_hub at import, so a fixture would be too late.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so all that the tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PROVIDER_PREFIXES = (
     "FIREWORKS_", "GEMINI_", "GOOGLE_", "JINA_", "LANGCHAIN_", "LANGSMITH_", "LEPTON", "MILVUS_", "OPENAI_",
