@@ -9,7 +9,7 @@ from ..chains.retrieval import MilvusRetriever
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, MilvusRagError, StoreError, StoreUnavailableError
 from ..pipeline import build_retriever, build_store
 from ..settings import Settings
-from ..stores.connection import is_file_uri, missing_collection
+from ..stores.connection import check_uri, is_file_uri, missing_collection
 from ..stores.lite import LITE_DATABASES, database_path
 from ..stores.milvus import MilvusStore
 
@@ -118,6 +118,8 @@ class Index:
 
     def _open(self) -> MilvusStore:
         uri = self._settings.uri
+        # What is no database is left as it is.
+        check_uri(uri)
         # Searches of Milvus Lite in this process would keep it from everything else.
         is_lite_here = is_file_uri(uri) and Path(uri).is_dir()
         with LITE_DATABASES.kept_apart(database_path(uri)) if is_lite_here else nullcontext():

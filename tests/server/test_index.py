@@ -8,7 +8,13 @@ import pytest
 from langchain_core.documents import Document
 
 from milvus_rag import open_store
-from milvus_rag.errors import CollectionNotFoundError, EmbeddingMismatchError, StoreError, StoreUnavailableError
+from milvus_rag.errors import (
+    CollectionNotFoundError,
+    EmbeddingMismatchError,
+    InputError,
+    StoreError,
+    StoreUnavailableError,
+)
 from milvus_rag.server import index as index_module
 from milvus_rag.server.index import Index
 from milvus_rag.server.metrics import Metrics
@@ -183,3 +189,13 @@ async def test_the_model_that_quotes_reads_the_language_of_the_index(tmp_path: P
         for route in ("/answer/invoke", "/answer/stream"):
             answer = await client.post(route, json=request)
             assert "Katzen" in answer.text
+
+
+@pytest.mark.parametrize("uri", ["notes", "", "."])
+def test_a_folder_that_is_no_database_is_left_as_it_is(tmp_path: Path, uri: str) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("a page")
+    with pytest.raises(InputError, match="URI of Milvus"):
+        Index(ServerSettings(uri=uri)).check()
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["notes", "a.md"]
