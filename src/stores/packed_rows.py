@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import ParamError
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from .layout import Layout
@@ -37,18 +38,20 @@ def write_packed(
     fields = pack(layout, rows)
     if fields is None:
         return None
-    connection, options = client._get_connection(), {"timeout": timeout, "schema": _NO_SCHEMA}
-    context = client._generate_call_context()
     request = {"collection_name": layout.name, "fields_data": fields, "num_rows": len(rows)}
-    if insert:
-        packed = milvus_pb2.InsertRequest(**request)
-        answer = connection.batch_insert(layout.name, [], context=context, insert_param=packed, **options)
-    else:
-        packed = milvus_pb2.UpsertRequest(**request)
-        answer = connection.upsert(layout.name, [], context=context, upsert_param=packed, **options)
-    ids = [str(row_id) for row_id in answer.primary_keys]
-    # Should a later client leave the request aside, it has written nothing.
-    return ids if len(ids) == len(rows) else None
+    try:
+        connection = client._get_connection()
+        options = {"context": client._generate_call_context(), "timeout": timeout, "schema": _NO_SCHEMA}
+        if insert:
+            packed = milvus_pb2.InsertRequest(**request)
+            answer = connection.batch_insert(layout.name, [], insert_param=packed, **options)
+        else:
+            packed = milvus_pb2.UpsertRequest(**request)
+            answer = connection.upsert(layout.name, [], upsert_param=packed, **options)
+    except (ParamError, AttributeError, TypeError):
+        # A later client has other methods, or misses the rows: nothing was sent.
+        return None
+    return [str(row_id) for row_id in answer.primary_keys]
 
 
 def pack(layout: Layout, rows: Sequence[Mapping[str, Any]]) -> list[Any] | None:
@@ -63,7 +66,7 @@ def pack(layout: Layout, rows: Sequence[Mapping[str, Any]]) -> list[Any] | None:
         if layout.vector_field:
             fields.append(_vectors(layout.vector_field, [row[layout.vector_field] for row in rows]))
         fields.append(_metadata([{key: row[key] for key in row if key not in names} for row in rows]))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         # The client says what is wrong.
         return None
     return fields
@@ -75,11 +78,12 @@ def _texts(name: str, values: Sequence[str]) -> Any:
 
 
 def _vectors(name: str, vectors: Sequence[Any]) -> Any:
-    matrix = np.asarray(vectors, dtype="<f4")
-    if matrix.ndim != 2:
+    matrix = np.asarray(vectors)
+    # Anything else would be taken for numbers too: texts, booleans, nothing.
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
         raise ValueError("these are no vectors of one length")
     # A list of floats and a field of bytes are the same on the wire; only the bytes are copied as a whole.
-    wire = schema_pb2.BytesArray(data=[matrix.tobytes()]).SerializeToString()
+    wire = schema_pb2.BytesArray(data=[matrix.astype("<f4").tobytes()]).SerializeToString()
     field = schema_pb2.VectorField(dim=matrix.shape[1], float_vector=schema_pb2.FloatArray.FromString(wire))
     return schema_pb2.FieldData(type=DataType.FLOAT_VECTOR, field_name=name, vectors=field)
 

@@ -278,3 +278,13 @@ class TestConstructors:
             MilvusStore.from_texts(["text"], WordEmbeddings(DIMENSION), [{"a": {1, 2}}], uri=lite_uri)
         with open_store(lite_uri) as store:
             assert not store.exists
+
+
+def test_of_a_collection_of_its_own_no_index_is_asked_for(lite: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Milvus Lite counts all rows to describe one."""
+    lite.add_texts(["the first row makes the collection"])
+    for name in ("list_indexes", "describe_index"):
+        monkeypatch.setattr(lite.client, name, None)
+    layout = lite.collection.refresh()
+    assert layout is not None
+    assert layout.metric == "IP"

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pymilvus import MilvusClient
+from pymilvus.exceptions import ParamError
 
-from milvus_rag import MilvusStore, open_store
+from milvus_rag import MilvusStore, open_store, sync
 from milvus_rag.stores.layout import Layout
 from milvus_rag.stores.packed_rows import pack, write_packed
+from support.pages import Lines, Pages
 from support.word_embeddings import WordEmbeddings
 
 DIMENSION = 16
@@ -59,8 +61,9 @@ def test_they_are_read_as_if_the_client_had_written_them(store: MilvusStore) -> 
     assert len(packed) == len(METADATA)
     for ours, theirs in zip(packed, read(store), strict=True):
         assert np.array_equal(ours.pop("vector"), theirs.pop("vector"))
-        # Also in their order, which is seen where metadata is shown.
-        assert [*ours.items()] == [*theirs.items()]
+        assert ours == theirs
+        # Also in its order, which is seen where metadata is shown.
+        assert [*layout.metadata_of(ours)] == [*layout.metadata_of(theirs)]
 
 
 def test_vectors_may_be_lists_too(store: MilvusStore) -> None:
@@ -103,6 +106,9 @@ def test_other_collections_are_left_to_the_client(layout: Layout) -> None:
         {**ROW, "pk": 1},
         {**ROW, "text": None},
         {**ROW, "vector": ["a", "b"]},
+        {**ROW, "vector": ["1", "0"]},
+        {**ROW, "vector": [None, 1.0]},
+        {**ROW, "vector": [10**400, 1]},
         {**ROW, "vector": [1.0]},
         {**ROW, "vector": 1.0},
         {**ROW, "key": float("nan")},
@@ -116,28 +122,33 @@ def test_what_is_wrong_with_a_row_is_left_to_the_client_to_say(row: dict[str, An
     assert pack(LAYOUT, [ROW, row]) is None
 
 
-class _Forgetful:
+class _LaterClient:
     """A client of which a later release takes no request that was made elsewhere."""
 
-    def __init__(self) -> None:
-        self.primary_keys: list[str] = []
-
-    def _get_connection(self) -> "_Forgetful":
+    def _get_connection(self) -> "_LaterClient":
         return self
 
     def _generate_call_context(self) -> None:
         return None
 
-    def batch_insert(self, *_: Any, **__: Any) -> "_Forgetful":
-        return self
+    def batch_insert(self, *_: Any, **__: Any) -> None:
+        raise ParamError(message="Missing collection meta to validate entities")
 
     upsert = batch_insert
 
 
 @pytest.mark.parametrize("insert", [True, False])
-def test_rows_that_were_not_written_are_left_to_the_client(insert: bool) -> None:
-    client: Any = _Forgetful()
+@pytest.mark.parametrize("client", [_LaterClient(), object()], ids=["wants rows", "has other methods"])
+def test_a_client_that_takes_no_request_writes_itself(client: Any, insert: bool) -> None:
     assert write_packed(client, LAYOUT, [ROW], insert=insert, timeout=1) is None
+
+
+def test_a_sync_writes_no_other_way(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("insert", "upsert"):
+        monkeypatch.setattr(store.client, name, None)
+    assert sync(Pages({"a.md": "one\ntwo", "b.md": "three"}), Lines(), store).added == 3
+    report = sync(Pages({"a.md": "zero\none\ntwo", "b.md": "three"}), Lines(), store)
+    assert (report.added, report.moved) == (1, 2)
 
 
 def test_an_error_of_the_server_is_raised(store: MilvusStore) -> None:
