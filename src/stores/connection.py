@@ -216,6 +216,8 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
         return CollectionSchemaError(f"The collection {collection!r} has a field that each row must have: {shown}")
     if _CLOSED_MESSAGE in text:
         return StoreUnavailableError(f"The store on {where} is closed. Open another one with open_store.")
+    if is_file_uri(uri) and _DOWN_MESSAGES.search(reason):
+        return StoreUnavailableError(f"Milvus Lite does not answer for {where} ({shown}). Open the store anew.")
     if isinstance(exc, ConnectionConfigException) or _DOWN_MESSAGES.search(reason):
         return StoreUnavailableError(f"No Milvus answers at {where} ({shown}). Check the URI and that the server runs.")
     return StoreError(f"Milvus at {where} failed: {shown}")

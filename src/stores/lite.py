@@ -58,8 +58,8 @@ class LiteDatabases:
             elif database.process is not None and not database.process.is_running:
                 database.process.close()
                 database.process = _started(path)
-            if database.process is None:
-                _start_here(path)
+            if database.process is None and _start_here(path) and apart and not database.users:
+                logger.warning("Milvus Lite runs in this process: searches hold up all else that it does.")
             database.users += 1
             return database.process.address if database.process else path, database.lock
 
@@ -73,8 +73,8 @@ class LiteDatabases:
             del self._open[path]
             if database.process is not None:
                 database.process.close()
-            # Also where a process was to be started and could not.
-            _stop_here(path)
+            else:
+                _stop_here(path)
 
     @contextmanager
     def kept_apart(self, path: str) -> Iterator[None]:
@@ -90,16 +90,16 @@ def _started(path: str) -> LiteProcess | None:
     try:
         return LiteProcess(path)
     except OSError as exc:
-        logger.debug("%s It is opened in this process.", exc)
+        logger.debug("%s", exc)
         return None
 
 
-def _start_here(path: str) -> None:
+def _start_here(path: str) -> bool:
     from milvus_lite.server_manager import server_manager_instance
 
     # As pymilvus will do; but two threads that do it at once stand in each other's way. If it cannot be started,
     # pymilvus will say so.
-    server_manager_instance.start_and_get_uri(path)
+    return server_manager_instance.start_and_get_uri(path) is not None
 
 
 def _stop_here(path: str) -> None:

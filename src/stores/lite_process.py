@@ -5,6 +5,7 @@ the way of whatever else that process does, such as answering other requests.
 """
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -35,6 +36,8 @@ class LiteProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Ctrl-C in a terminal is for this process, which finishes its answers first and needs the other for them.
+            start_new_session=True,
         )
         port = self._port()
         if not port:
@@ -71,15 +74,16 @@ class LiteProcess:
         watch = threading.Timer(_START_SECONDS, self._process.kill)
         watch.start()
         try:
-            return self._process.stdout.readline().strip() if self._process.stdout else ""
+            # Whatever else a library may print comes before.
+            lines = map(str.strip, self._process.stdout or ())
+            return next((line for line in lines if line.isdigit()), "")
         finally:
             watch.cancel()
 
 
 def main() -> int:
     """Serve the database that the command line names until stdin ends; says the port on stdout."""
-    # Ctrl-C in a terminal and a service manager's SIGTERM reach both processes. The other one finishes its answers
-    # first, for which it needs this one.
+    # A service manager ends both processes at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     # What goes wrong is answered to the client, and said by it.
@@ -92,11 +96,17 @@ def main() -> int:
     except (MilvusLiteError, OSError):
         # The other process tries it by itself then, and says what is in the way.
         return 1
-    sys.stdout.write(f"{port}\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    server.stop(_GRACE_SECONDS).wait()
-    database.close()
+    try:
+        os.write(sys.stdout.fileno(), f"{port}\n".encode())
+        # From here on nobody reads what is printed.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        sys.stdin.read()
+    except BrokenPipeError:
+        # The other process is gone.
+        return 1
+    finally:
+        server.stop(_GRACE_SECONDS).wait()
+        database.close()
     return 0
 
 

@@ -135,3 +135,24 @@ def test_modules_of_the_working_folder_are_not_run(
     (tmp_path / "grpc.py").write_text("raise SystemExit('this is not the module')")
     monkeypatch.chdir(tmp_path)
     LiteProcess(database).close()
+
+
+def test_what_else_is_printed_is_not_taken_for_its_port(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('hello from the site')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    lite = LiteProcess(database)
+    assert lite.address.rpartition(":")[2].isdigit()
+    lite.close()
+
+
+def test_where_it_cannot_be_started_the_database_is_opened_here(
+    database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with LITE_DATABASES.kept_apart(database):
+        assert ids_found(database) == ["segments"]
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "Milvus Lite runs in this process: searches hold up all else that it does."
+    ]
