@@ -8,10 +8,10 @@ from pathlib import Path
 from ..chains.retrieval import MilvusRetriever
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, MilvusRagError, StoreError, StoreUnavailableError
 from ..pipeline import build_retriever, build_store
-from ..settings import Settings
 from ..stores.connection import check_uri, is_file_uri, missing_collection
 from ..stores.lite import LITE_DATABASES, database_path
 from ..stores.milvus import MilvusStore
+from .settings import ServerSettings
 
 # After an outage one request in so many seconds asks Milvus again. The others are refused at once: each of them would
 # hold a thread for as long as a call to Milvus may take.
@@ -25,7 +25,7 @@ class Index:
         settings: Which store, and how it is searched.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._store: MilvusStore | None = None
@@ -121,8 +121,8 @@ class Index:
         # What is no database is left as it is.
         check_uri(uri)
         # Searches of Milvus Lite in this process would keep it from everything else.
-        is_lite_here = is_file_uri(uri) and Path(uri).is_dir()
-        with LITE_DATABASES.kept_apart(database_path(uri)) if is_lite_here else nullcontext():
+        apart = self._settings.lite_process and is_file_uri(uri) and Path(uri).is_dir()
+        with LITE_DATABASES.kept_apart(database_path(uri)) if apart else nullcontext():
             return build_store(self._settings, must_exist=True)
 
     def _revive(self, store: MilvusStore) -> None:

@@ -42,6 +42,11 @@ class ServerSettings(Settings):
         None, description="Searches that run at once. Default: 4 on Milvus Lite, 32 on a server.", ge=1, le=512
     )
 
+    # Milvus Lite
+    lite_process: bool = Field(
+        True, description="Run Milvus Lite in a process of its own, so that searches do not hold up the answers."
+    )
+
     # Logs
     log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text.")
     log_questions: bool = Field(False, description="Write questions into the log.")

@@ -20,6 +20,7 @@ from milvus_rag.server.index import Index
 from milvus_rag.server.metrics import Metrics
 from milvus_rag.server.served import ServedRetriever
 from milvus_rag.server.settings import ServerSettings
+from milvus_rag.stores.lite import LITE_DATABASES, database_path
 from support.asgi import application
 
 
@@ -199,3 +200,14 @@ def test_a_folder_that_is_no_database_is_left_as_it_is(tmp_path: Path, uri: str)
     with pytest.raises(InputError, match="URI of Milvus"):
         Index(ServerSettings(uri=uri)).check()
     assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["notes", "a.md"]
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_milvus_lite_is_in_a_process_of_its_own_or_here(index_uri: str, apart: bool) -> None:
+    index = Index(ServerSettings(uri=index_uri, lite_process=apart))
+    try:
+        assert index.retriever().invoke("Where is data stored?")
+        process = LITE_DATABASES._open[database_path(index_uri)].process
+        assert (process is not None and process.is_running) == apart
+    finally:
+        index.close()

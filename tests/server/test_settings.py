@@ -27,6 +27,7 @@ def test_each_limit_is_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
         "request_timeout": 1.5,
         "shutdown_timeout": 2.5,
         "search_threads": 7,
+        "lite_process": False,
     }
     for name, value in given.items():
         monkeypatch.setenv(f"MILVUS_RAG_{name.upper()}", str(value))

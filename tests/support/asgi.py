@@ -12,8 +12,11 @@ from milvus_rag.server.settings import ServerSettings
 
 @contextlib.asynccontextmanager
 async def application(uri: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Start an application; yields a client of it. The application itself is ``client.app``."""
-    app = create_app(ServerSettings(uri=uri, **settings))
+    """Start an application; yields a client of it. The application itself is ``client.app``.
+
+    Milvus Lite is in this process too, where it is there at once.
+    """
+    app = create_app(ServerSettings(uri=uri, **{"lite_process": False, **settings}))
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
