@@ -77,7 +77,7 @@ def quote(value: Any) -> str:
     if isinstance(value, str):
         if "\x00" in value:
             raise FilterError("A filter value cannot hold the NUL character.")
-        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        if not is_text(value):
             raise FilterError(f"A filter value cannot hold half a surrogate pair, which is no text: {value!r}")
         return f'"{value.translate(_ESCAPES)}"'
     if _is_list(value):
@@ -85,6 +85,12 @@ def quote(value: Any) -> str:
     raise FilterError(
         f"A filter cannot compare with {value!r} ({type(value).__name__}): use a string, a number, true or false."
     )
+
+
+def is_text(value: str) -> bool:
+    """Whether a string can be written as UTF-8: half a surrogate pair cannot."""
+    # Most texts are ASCII, which is known at once.
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _all_of(conditions: Mapping[str, Any], column_of: Callable[[str], Column], *, certain: bool = False) -> str:

@@ -11,6 +11,7 @@ from langchain_core.documents import Document
 from numpy.typing import NDArray
 
 from ..errors import InputError, ModelResponseError
+from .filters import is_text
 from .layout import MAX_VARCHAR, Layout, escape_key, roots_of
 from .searched_text import index_terms
 
@@ -143,7 +144,7 @@ def _plain_metadata(metadata: Mapping[str, Any]) -> PlainMetadata:
     plain = PlainMetadata()
     most_bytes = 4
     for key, value in metadata.items():
-        if not isinstance(key, str) or not key or not _is_text(key):
+        if not isinstance(key, str) or not key or not is_text(key):
             raise InputError(f"Metadata of {_name(metadata)} has the key {key!r}; keys are non-empty texts.")
         try:
             plain[key] = _plain(value)
@@ -182,7 +183,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return value
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str) and _is_text(value):
+    if isinstance(value, str) and is_text(value):
         return str(value)
     if isinstance(value, int) and _LEAST_INT <= value <= _LARGEST_INT:
         return int(value)
@@ -192,7 +193,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return [_plain(item, depth + 1) for item in value]
     if depth < _DEEPEST and isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str) or not _is_text(key):
+            if not isinstance(key, str) or not is_text(key):
                 raise ValueError(f"a dict with the key {key!r}")
         return {key: _plain(item, depth + 1) for key, item in value.items()}
     raise ValueError(_kind(value))
@@ -208,11 +209,6 @@ def _kind(value: Any) -> str:
     if isinstance(value, list | tuple | dict):
         return f"values nested deeper than {_DEEPEST}"
     return f"a value of the type {type(value).__name__}"
-
-
-def _is_text(value: str) -> bool:
-    # Half a surrogate pair has no UTF-8. Most texts are ASCII, which is known at once.
-    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def to_document(
@@ -251,7 +247,7 @@ def to_primary_key(layout: Layout, row_id: str) -> str | int:
     size = len(row_id.encode("utf-8", "surrogatepass"))
     if not 1 <= size <= MAX_VARCHAR:
         raise InputError(f"An id has 1 to {MAX_VARCHAR:,} bytes, this one has {size:,}.")
-    if "\x00" in row_id or not _is_text(row_id):
+    if "\x00" in row_id or not is_text(row_id):
         raise InputError(f"The id {row_id!r} has a NUL character or half a surrogate pair, which is no text.")
     return row_id
 
