@@ -1,5 +1,6 @@
 """A collection by its name or alias: what it looks like, and how it is made, loaded and dropped."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -9,7 +10,7 @@ from typing import Any
 
 from pymilvus import CollectionSchema, MilvusClient
 
-from ..errors import CollectionNotFoundError
+from ..errors import CollectionNotFoundError, InputError
 from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection, translated_errors
 from .layout import Layout, new_schema, read_layout, write_properties
@@ -18,11 +19,20 @@ from .read_write_lock import ReadWriteLock
 
 # How long a layout is believed: another process may rebuild the collection and switch the alias to it.
 LAYOUT_SECONDS = 2.0
-# At the first switch a name goes from a collection to an alias, and is gone for a moment.
-_RENAME_SECONDS = 2.0
-_POLL_SECONDS = 0.05
+# https://milvus.io/docs/limitations.md; Milvus Lite would take any, and its collections could not move to a server.
+_LONGEST_NAME = 255
+_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{_LONGEST_NAME - 1}}}")
 # In the properties of every collection that we make, so that it is known as ours.
 _LAYOUT_VERSION = 1
+
+
+def check_name(name: str) -> None:
+    """Raise an `InputError` for what cannot be the name of a collection."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"{name!r} cannot be the name of a collection: use at most {_LONGEST_NAME} letters, digits and "
+            f"underscores, and no digit at the start."
+        )
 
 
 class Collection:
@@ -52,27 +62,27 @@ class Collection:
         self._consistency_level = consistency_level
         self._timeout = timeout
         self._lock = lock
-        self._layout: Layout | None = None
-        self._layout_read = float("-inf")
+        # With when it was asked for; in one piece, since another thread may read it.
+        self._known: tuple[Layout | None, float] = (None, float("-inf"))
 
     # --- what there is
 
     @property
     def layout(self) -> Layout | None:
         """Fields and properties, a few seconds old at most; None while the collection does not exist."""
+        layout, asked = self._known
         # That there is none may be otherwise a moment later, by another's first write.
-        if self._layout is not None and time.monotonic() - self._layout_read <= LAYOUT_SECONDS:
-            return self._layout
-        layout = self._read()
-        deadline = time.monotonic() + _RENAME_SECONDS
-        while layout is None and self._layout is not None and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-            layout = self._read()
-        return self._keep(layout)
+        if layout is not None and time.monotonic() - asked <= LAYOUT_SECONDS:
+            return layout
+        return self.refresh()
 
     def refresh(self) -> Layout | None:
         """Read the layout anew."""
-        return self._keep(self._read())
+        # As old as the question: the name may stand for another collection by the time the answer is here.
+        asked = time.monotonic()
+        layout = self._read()
+        self._known = (layout, asked)
+        return layout
 
     def existing(self) -> Layout:
         """The layout of a collection that must be there.
@@ -103,28 +113,34 @@ class Collection:
 
     def switched(self, layout: Layout) -> bool:
         """Whether the name stands for another collection than the one described, e.g. after a rebuild."""
-        self._layout_read = float("-inf")
-        now = self.layout
+        now = self.refresh()
         return now is not None and now.name != layout.name
 
-    def _keep(self, layout: Layout | None) -> Layout | None:
-        self._layout, self._layout_read = layout, time.monotonic()
-        return layout
-
     def _read(self) -> Layout | None:
+        # At the first switch the name goes from a collection to an alias, and is gone for a moment, or for longer where
+        # that died. What had it is parked; when that is gone too, the alias is there.
+        names = (self.name, self.parked_name, self.name)
+        return next((layout for layout in map(self._described, names) if layout is not None), None)
+
+    def _described(self, name: str) -> Layout | None:
         with self._errors():
-            if not self.client.has_collection(self.name, timeout=self._timeout):
+            if not self._has(name):
                 return None
             try:
-                description = self.client.describe_collection(self.name, timeout=self._timeout)
+                description = self.client.describe_collection(name, timeout=self._timeout)
                 layout = read_layout(description)
                 # Of ours it is known. To describe an index, Milvus Lite counts all rows.
                 return layout if layout.ours else replace(layout, metric=self._metric(layout))
             except Exception:
                 # Dropped or renamed between the two questions.
-                if not self.client.has_collection(self.name, timeout=self._timeout):
+                if not self._has(name):
                     return None
                 raise
+
+    def _has(self, name: str) -> bool:
+        # Servers refuse to look for longer names, such as a parked one may be.
+        may_be = self.server.lite or len(name) <= _LONGEST_NAME
+        return may_be and bool(self.client.has_collection(name, timeout=self._timeout))
 
     def _metric(self, layout: Layout) -> str:
         """What the vectors of another program's collection are compared by: its index says so, and its schema not."""
@@ -145,7 +161,7 @@ class Collection:
             try:
                 self._create(schema, remembered)
             except Exception:
-                if self.client.has_collection(self.name, timeout=self._timeout):
+                if self._has(self.name):
                     pass
                 elif is_file_uri(self.server.uri) and clear_half_made(self.server.uri, self.name):
                     self._create(schema, remembered)
@@ -207,6 +223,9 @@ class Collection:
                 if real != self.name:
                     self.client.drop_alias(self.name, timeout=self._timeout)
                 self.client.drop_collection(real, timeout=self._timeout)
+            # What a switch left would be taken for the collection now.
+            if self._has(self.parked_name):
+                self.client.drop_collection(self.parked_name, timeout=self._timeout)
         self.refresh()
 
     def switch_to(self, new: str) -> str | None:
@@ -235,7 +254,7 @@ class Collection:
     def recover_name(self) -> None:
         """Give the name back where `switch_to` died after it had taken it away."""
         with self._errors():
-            if self._real_name() is None and self.client.has_collection(self.parked_name, timeout=self._timeout):
+            if self._real_name() is None and self._has(self.parked_name):
                 self.client.create_alias(self.parked_name, self.name, timeout=self._timeout)
         self.refresh()
 
@@ -256,7 +275,7 @@ class Collection:
         )
 
     def _real_name(self) -> str | None:
-        if not self.client.has_collection(self.name, timeout=self._timeout):
+        if not self._has(self.name):
             return None
         return str(self.client.describe_collection(self.name, timeout=self._timeout)["collection_name"])
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -22,7 +21,7 @@ from ..errors import (
 )
 from ..text_analysis import check_language
 from .async_methods import AsyncMethods
-from .collection import Collection
+from .collection import Collection, check_name
 from .collection_rows import CollectionRows
 from .connection import Server, check_uri, connection_arguments, is_file_uri, public_uri, translated_errors
 from .filters import Column, to_expression
@@ -39,8 +38,6 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _CONSISTENCY_LEVELS = ("Strong", "Session", "Bounded", "Eventually")
-# https://milvus.io/docs/limitations.md; Milvus Lite would take any, and its collections could not move to a server.
-_COLLECTION_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 
 
 def open_store(
@@ -93,14 +90,6 @@ def open_store(
     )
 
 
-def _check_name(collection: str) -> None:
-    if not _COLLECTION_NAME.fullmatch(collection):
-        raise InputError(
-            f"{collection!r} cannot be the name of a collection: use at most 255 letters, digits and underscores, and "
-            f"no digit at the start."
-        )
-
-
 class MilvusStore(WriteMethods, AsyncMethods, Milvus):
     """`langchain_milvus.Milvus` with what its users trip over mended. It is made by `open_store`.
 
@@ -133,7 +122,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         check_uri(uri)
         # Milvus Lite opens what it has under any name.
         if not (is_file_uri(uri) and collection_name):
-            _check_name(collection_name)
+            check_name(collection_name)
         if language is not None:
             check_language(language)
         if consistency_level not in _CONSISTENCY_LEVELS:
@@ -187,7 +176,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         if self.layout is not None:
             self.collection.load()
         else:
-            _check_name(self.collection_name)
+            check_name(self.collection_name)
         if self._wants_full_text and not self.has_full_text:
             if self.embedding is None:
                 raise FullTextUnavailableError(self._no_full_text())
@@ -280,13 +269,18 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
             if layout is None:
                 return nothing
             try:
-                return read(layout, self.collection.rows(layout))
+                answer = read(layout, self.collection.rows(layout))
             except StoreUnavailableError:
                 raise
             except StoreError:
                 # A rebuild dropped it meanwhile, and there is another of this name.
                 if not self.collection.switched(layout):
                     raise
+            else:
+                # A server that was searching or counting while it was dropped finds nothing, without an error.
+                now = self.layout
+                if now is None or now.name == layout.name:
+                    return answer
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Documents by id, in the order asked for; unknown ids are left out."""

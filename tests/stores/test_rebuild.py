@@ -5,6 +5,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from milvus_rag import sync
 from milvus_rag.errors import AuthenticationError, CollectionNotFoundError, EmbeddingMismatchError, ModelError
+from milvus_rag.stores import collection as collection_module
 from milvus_rag.stores import rebuild as module
 from milvus_rag.stores.rebuild import rebuild
 from support.lite_server import LiteServer
@@ -119,22 +121,65 @@ class TestTheSwitch:
             with pytest.raises(EmbeddingMismatchError, match="newer"):
                 reader.similarity_search("one", k=1)
 
-    def test_is_waited_for_while_the_name_is_gone(self, lite: Index) -> None:
+    def test_is_not_noticed_while_the_name_is_gone(self, index: Index) -> None:
         """The first switch takes the name from a collection, and gives it to an alias a moment later."""
-        lite.sync(OLD)
-        with lite.open() as reader, lite.open() as switching:
-            client, parked = switching.client, switching.collection.parked_name
-            client.rename_collection(lite.name, parked)
-            threading.Timer(0.3, client.create_alias, (parked, lite.name)).start()
+        index.sync(OLD)
+        with index.open() as reader, index.open("other") as switching:
+            switching.client.rename_collection(index.name, reader.collection.parked_name)
             (document,) = reader.similarity_search("two", k=1)
             assert document.page_content == "two"
+            with index.open() as later:
+                assert places(later) == chunks_of(OLD)
 
-    def test_is_not_waited_for_for_ever(self, lite: Index) -> None:
+    def test_lets_nobody_find_nothing(self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What counts while its collection is dropped gets 0 from a server."""
+        monkeypatch.setattr(collection_module, "LAYOUT_SECONDS", 0)
+        index.sync(OLD)
+        stop, counts = threading.Event(), set()
+        with index.open() as reader, index.open() as switching:
+
+            def read() -> None:
+                while not stop.is_set():
+                    counts.add(reader.count())
+
+            with ThreadPoolExecutor() as pool:
+                reading = pool.submit(read)
+                try:
+                    for number in range(5):
+                        with index.open(f"{index.name}_{number}") as new:
+                            sync(Pages(OLD), Lines(), new)
+                        old = switching.collection.switch_to(new.collection_name)
+                        switching.collection.sibling(old).drop()
+                finally:
+                    stop.set()
+                reading.result(60)
+        assert counts == {3}
+
+    def test_can_be_of_the_longest_name(self, index: Index) -> None:
+        """What it would be parked at is no name any more; the index itself works."""
+        with index.open(f"{index.name}_{'x' * 255}"[:255]) as store:
+            assert sync(Pages(OLD), Lines(), store).added == 3
+            assert store.count() == 3
+            store.collection.drop()
+            assert not store.exists
+
+    def test_is_told_from_a_drop(self, lite: Index) -> None:
         lite.sync(OLD)
         with lite.open() as reader:
             reader.client.drop_collection(lite.name)
             with pytest.raises(CollectionNotFoundError):
                 reader.similarity_search("two", k=1)
+
+    def test_leaves_nothing_that_a_drop_would_not_take(self, index: Index) -> None:
+        """A switch that died after it had given the name away leaves the old collection."""
+        index.sync(OLD)
+        with index.open() as store:
+            parked = store.collection.parked_name
+            store.client.rename_collection(index.name, parked)
+            index.sync(OLD)
+            store.collection.drop()
+            assert not store.exists
+        assert index.collections == []
 
 
 class TestNothingIsSwitched:
