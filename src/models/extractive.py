@@ -1,12 +1,13 @@
 """A chat model that quotes: answers from the passages alone, with no language model."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
@@ -21,6 +22,7 @@ INTRODUCTION = "No language model was used: these are the documents' own words t
 _TOKEN = re.compile(
     r"\s*(?:[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+)|\s+"
 )
+_NAME = {"model_name": "extractive"}
 
 
 class ExtractiveChatModel(BaseChatModel):
@@ -28,7 +30,8 @@ class ExtractiveChatModel(BaseChatModel):
 
     It needs no key, no download and no network, and gives the same answer every time. It understands the tutorials'
     prompts and most others, see `milvus_rag.models.passages.read_enquiry`; passages that come as
-    ``additional_kwargs={"documents": [...]}`` of the human message are quoted with their sources.
+    ``additional_kwargs={"documents": [...]}`` of the human message are quoted with their sources. Its usage metadata
+    count words, and characters of languages without blanks.
 
     Attributes:
         max_quotes: How many sentences, list items, table rows or code blocks are chosen for an answer. What belongs to
@@ -60,7 +63,8 @@ class ExtractiveChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        message = AIMessage(self._answer(messages, stop, **kwargs), response_metadata={"model_name": "extractive"})
+        answer = self._answer(messages, stop, **kwargs)
+        message = AIMessage(answer, response_metadata=_NAME, usage_metadata=_usage(messages, _TOKEN.findall(answer)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -70,12 +74,14 @@ class ExtractiveChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        for token in _TOKEN.findall(self._answer(messages, stop, **kwargs)):
+        tokens = _TOKEN.findall(self._answer(messages, stop, **kwargs))
+        for token in tokens:
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=token))
             if run_manager:
                 run_manager.on_llm_new_token(token, chunk=chunk)
             yield chunk
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={"model_name": "extractive"}))
+        end = AIMessageChunk(content="", response_metadata=_NAME, usage_metadata=_usage(messages, tokens))
+        yield ChatGenerationChunk(message=end)
 
     def _answer(self, messages: list[BaseMessage], stop: list[str] | None, language: str = "", **_: Any) -> str:
         enquiry = read_enquiry(messages)
@@ -87,6 +93,11 @@ class ExtractiveChatModel(BaseChatModel):
         answer = "\n\n".join([INTRODUCTION, *map(_as_markdown, quotations)]) if quotations else NO_ANSWER
         ends = [position for word in stop or () if word and (position := answer.find(word)) >= 0]
         return answer[: min(ends)] if ends else answer
+
+
+def _usage(messages: Sequence[BaseMessage], answer: Sequence[str]) -> UsageMetadata:
+    asked = sum(len(_TOKEN.findall(str(message.text))) for message in messages)
+    return UsageMetadata(input_tokens=asked, output_tokens=len(answer), total_tokens=asked + len(answer))
 
 
 def _as_markdown(quotation: Quotation) -> str:

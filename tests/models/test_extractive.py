@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from milvus_rag import ExtractiveChatModel
@@ -60,6 +61,18 @@ class TestStandard(ChatModelUnitTests):
         return {}
 
 
+class TestStandardCalls(ChatModelIntegrationTests):
+    """LangChain's own tests of what chat models answer."""
+
+    @property
+    def chat_model_class(self) -> type[ExtractiveChatModel]:
+        return ExtractiveChatModel
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {}
+
+
 def _ask(question: str, *texts: str, **documents: Any) -> HumanMessage:
     context = "\n".join(texts)
     prompt = f"<context>\n{context}\n</context>\n<question>\n{question}\n</question>"
@@ -71,6 +84,18 @@ def _quotes(question: str, *texts: str, **fields: Any) -> str:
     answer = str(ExtractiveChatModel(**fields).invoke([_ask(question, *texts)]).content)
     assert answer.startswith(INTRODUCTION)
     return re.sub(r"^> ?", "", answer.removeprefix(INTRODUCTION).strip(), flags=re.MULTILINE)
+
+
+def test_usage_counts_words_streamed_or_not() -> None:
+    messages = [_ask("Where is data stored?", "Data is stored in MinIO.")]
+    whole = ExtractiveChatModel().invoke(messages)
+    pieces = list(ExtractiveChatModel().stream(messages))
+    assert whole.usage_metadata == {
+        "input_tokens": 13,
+        "output_tokens": len(whole.content.split()),
+        "total_tokens": 13 + len(whole.content.split()),
+    }
+    assert [piece.usage_metadata for piece in pieces if piece.usage_metadata] == [whole.usage_metadata]
 
 
 def test_the_tutorials_question_is_answered_with_the_sentences_about_storage() -> None:
