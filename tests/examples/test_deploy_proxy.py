@@ -118,7 +118,7 @@ class TestBehindCaddy:
         model.pause, before = 20, model.pause
         try:
             with pytest.raises(httpx.ReadTimeout):
-                proxy.post("/rag/invoke", json=body, headers=BEARER, timeout=1)
+                proxy.post("/rag/invoke", json=body, headers=BEARER, timeout=3)
             assert model.wait_for("abandoned", abandoned + 1)
         finally:
             model.pause = before

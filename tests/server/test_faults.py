@@ -78,7 +78,7 @@ def test_a_client_that_does_not_wait_stops_the_model(
     pause.pause = 20
     abandoned = pause.abandoned
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(server.url + route, json=body, timeout=1)
+        httpx.post(server.url + route, json=body, timeout=3)
     assert pause.wait_for("abandoned", abandoned + calls)
     server.wait_for_line(route=route, status=499, error="ClientGoneError")
 

@@ -107,7 +107,7 @@ async def test_what_is_no_request_is_refused(index_uri: str, body: bytes) -> Non
 
 
 async def test_more_requests_than_allowed_at_once_are_told_to_come_back(index_uri: str, model: SlowModel) -> None:
-    model.pause = 0.5
+    model.pause = 2
     async with application(index_uri, llm="openai:slow", max_in_progress=2) as client:
         started = model.started
         running = [asyncio.create_task(client.post("/rag/invoke", json={"input": QUESTION})) for _ in range(2)]
@@ -124,7 +124,7 @@ async def test_more_requests_than_allowed_at_once_are_told_to_come_back(index_ur
 
 async def test_an_answer_that_takes_too_long_is_given_up(index_uri: str, model: SlowModel) -> None:
     model.pause = 20
-    async with application(index_uri, llm="openai:slow", request_timeout=0.5) as client:
+    async with application(index_uri, llm="openai:slow", request_timeout=2) as client:
         abandoned = model.abandoned
         answer = await client.post("/rag/invoke", json={"input": QUESTION})
         assert error_of(answer, 504) == "The answer took too long."

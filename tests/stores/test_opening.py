@@ -38,7 +38,7 @@ SECRET = "s3cret-token"
 def _refused(error: type[MilvusRagError], uri: Any, **arguments: Any) -> str:
     """The message with which a store cannot be opened."""
     with pytest.raises(MilvusRagError) as caught:
-        open_store(uri, **{"embedding": WordEmbeddings(), "timeout": 2, **arguments})
+        open_store(uri, **{"embedding": WordEmbeddings(), "timeout": 20, **arguments})
     assert type(caught.value) is error
     return str(caught.value)
 
@@ -143,7 +143,7 @@ class TestServer:
     def test_nobody_answers(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        message = _refused(StoreUnavailableError, f"http://127.0.0.1:{port}")
+        message = _refused(StoreUnavailableError, f"http://127.0.0.1:{port}", timeout=2)
         assert f"http://127.0.0.1:{port}" in message
         assert "Check the URI and that the server runs" in message
 
@@ -170,7 +170,7 @@ class TestServer:
     ) -> None:
         caplog.set_level(logging.DEBUG)
         with refusing_milvus(code, message) as uri, pytest.raises(StoreAuthenticationError) as caught:
-            open_store(uri, token=f"eve:{SECRET}", timeout=2)
+            open_store(uri, token=f"eve:{SECRET}", timeout=20)
         assert uri in str(caught.value)
         assert "MILVUS_RAG_TOKEN" in str(caught.value)
         assert SECRET not in "".join(traceback.format_exception(caught.value)) + caplog.text

@@ -38,7 +38,7 @@ class SlowModel:
         """What it answers."""
         return "".join(self._pieces())
 
-    def wait_for(self, name: str, count: int, seconds: float = 10.0) -> bool:
+    def wait_for(self, name: str, count: int, seconds: float = 30.0) -> bool:
         """Wait until `started`, `finished` or `abandoned` has reached a count."""
         with self._changed:
             return self._changed.wait_for(lambda: getattr(self, name) >= count, seconds)
