@@ -27,6 +27,7 @@ MilvusRagError
     ├── DatabaseLockedError             another process has the Milvus Lite database open
     ├── IncompatibleDatabaseError       a file that Milvus Lite 3 cannot open
     ├── CollectionNotFoundError
+    ├── CollectionReplacedError         a rebuild switched the index while a sync wrote to it
     ├── CollectionSchemaError           a collection whose fields do not fit what is asked of it
     ├── EmbeddingMismatchError          a collection that was built with another embedding
     └── FullTextUnavailableError        full-text search where there is none
@@ -163,6 +164,10 @@ class IncompatibleDatabaseError(StoreError):
 
 class CollectionNotFoundError(StoreError):
     """The collection does not exist."""
+
+
+class CollectionReplacedError(StoreError):
+    """A rebuild switched the index to another collection while a sync wrote to it."""
 
 
 class CollectionSchemaError(StoreError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
-from ..errors import CollectionSchemaError, InputError
+from ..errors import CollectionNotFoundError, CollectionSchemaError, InputError
 from .chunks import Chunk, StoredRow, by_source, read_chunks
 from .collection_rows import ROWS_PER_REQUEST, CollectionRows
 from .embedding_requests import EmbeddingRequests, StoppedError
@@ -26,7 +26,7 @@ from .searched_text import cuts_terms
 from .sync_options import SyncOptions
 from .sync_report import Failure, ProgressCounter, SyncInterrupted, SyncReport, what_is_not_found
 from .sync_writer import SyncWriter
-from .upkeep import finish, first_memory, remember_writing, remembered_place, splitter_change
+from .upkeep import Upkeep, remembered_place
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -67,6 +67,7 @@ class SyncRun:
         self._progress = ProgressCounter(options.on_progress)
         self._root, self._is_rooted = root_of(loader)
         self._place_now = place_of(loader)
+        self._upkeep = Upkeep(store, self._root, self._place_now, splitter)
         self._report = SyncReport(dry_run=options.dry_run)
         self._requests = EmbeddingRequests(store.embedding, stop) if store.embedding is not None else None
         self._rows: CollectionRows | None = None
@@ -103,6 +104,11 @@ class SyncRun:
                     self._writer = self._open_writer()
                 self._progress.expect(self._loader)
                 self._index()
+        except CollectionNotFoundError:
+            rows = self._writer.rows if self._writer is not None else self._rows
+            if rows is not None:
+                self._upkeep.check_not_replaced(rows, now=True)
+            raise
         except KeyboardInterrupt:
             self._report.interrupted = True
             seconds = _INTERRUPT_SECONDS
@@ -124,7 +130,7 @@ class SyncRun:
             loader_error = exc.reason
         self._look_up_group()
         self._compare_until(0)
-        note = splitter_change(self._rows.layout, self._root, self._splitter) if self._rows else None
+        note = self._upkeep.splitter_change(self._rows.layout) if self._rows else None
         self._report.notes += [note] if note and self._count_before else []
         self._report.notes += what_is_not_found(self._cut)
         self._place()
@@ -133,16 +139,8 @@ class SyncRun:
             self._writer.drain()
         self._clear_away(complete=loader_error is None and not self._unreadable)
         if self._writer is not None and self._writer.rows is not None:
-            splitter = self._splitter if loader_error is None else None
-            had_rows = bool(self._count_before)
-            note = finish(
-                self._store,
-                self._writer.rows,
-                root=self._root,
-                place=self._place_now,
-                splitter=splitter,
-                had_rows=had_rows,
-            )
+            complete, had_rows = loader_error is None, bool(self._count_before)
+            note = self._upkeep.finish(self._writer.rows, complete=complete, had_rows=had_rows)
             self._report.notes += [note] if note else []
         if loader_error is not None:
             raise loader_error
@@ -152,8 +150,7 @@ class SyncRun:
             self._store,
             self._rows,
             root=self._root,
-            place=self._place_now,
-            memory=first_memory(self._store, self._root, self._place_now, self._splitter),
+            upkeep=self._upkeep,
             requests=self._requests,
             max_concurrency=self._options.max_concurrency,
             batch_size=self._options.batch_size,
@@ -375,7 +372,7 @@ class SyncRun:
         self._report.pruned = sorted(left.gone_sources)
         if self._writer is not None and self._writer.rows is not None and (self._report.removed or left.kept):
             rows = self._writer.rows
-            remember_writing(self._store, self._root, self._place_now)
+            self._upkeep.remember_writing()
             rows.rewrite_by_id(
                 list(left.kept), lambda row: {**row, ROOT_KEY: list(left.kept[row[rows.layout.primary_field]])}
             )

@@ -3,9 +3,8 @@
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .chunks import Chunk
 from .collection_rows import ROWS_PER_REQUEST, CollectionRows
@@ -14,7 +13,7 @@ from .layout import DIGEST_KEY, ROOT_KEY
 from .ledger import Ledger, Vector
 from .milvus import MilvusStore
 from .searched_text import embedded_text
-from .upkeep import remember_writing
+from .upkeep import Upkeep
 
 _POLL_SECONDS = 0.1
 # Texts of a run whose vectors are in the collection; of more than these a repeated one may be embedded again.
@@ -51,8 +50,7 @@ class SyncWriter:
         store: Where the rows go; its collection is created with the first of them.
         rows: The collection's, where it exists.
         root: Names the loader that they come from.
-        place: Where its files are; None where that is not known.
-        memory: What the collection is to remember from its first day, if it is created here.
+        upkeep: Has the collection remember what is done to it.
         requests: Embeds; None for a store without an embedding.
         max_concurrency: Embedding requests in flight.
         batch_size: Texts a request; the embedding's limit by default.
@@ -67,8 +65,7 @@ class SyncWriter:
         rows: CollectionRows | None,
         *,
         root: str,
-        place: str | None,
-        memory: Mapping[str, Any],
+        upkeep: Upkeep,
         requests: EmbeddingRequests | None,
         max_concurrency: int,
         batch_size: int | None,
@@ -79,8 +76,7 @@ class SyncWriter:
         self.rows = rows
         self._store = store
         self._root = root
-        self._place = place
-        self._memory = memory
+        self._upkeep = upkeep
         self._requests = requests
         self._batch = batch_size or (requests.max_batch if requests else ROWS_PER_REQUEST)
         self._most_pending = min(2 * max_concurrency * self._batch, _MOST_PENDING) + 4 * ROWS_PER_REQUEST
@@ -312,11 +308,12 @@ class SyncWriter:
         """The collection, which is created before the first write."""
         with self._creating:
             if self.rows is None:
-                with self._store.collection.remembering(self._memory):
+                with self._store.collection.remembering(self._upkeep.first_memory):
                     self.rows = self._store.collection.rows(self._store.writable_layout(dimension))
             if not self._marked:
-                remember_writing(self._store, self._root, self._place)
+                self._upkeep.remember_writing()
             self._marked = True
+            self._upkeep.check_not_replaced(self.rows)
             return self.rows
 
     def _finish(self, ready: Sequence[tuple[_Ready, list[Chunk]]], lost: list[Chunk]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from langchain_core.documents import BaseDocumentTransformer
 
+from ..errors import CollectionReplacedError
 from ..text_analysis import VERSION as ANALYSIS_VERSION
 from .collection_rows import CollectionRows
 from .layout import TERMS_FIELD, TEXT_FIELD, Layout
@@ -17,94 +18,120 @@ from .searched_text import index_terms
 _UNFLUSHED = "unflushed"
 
 
-def first_memory(store: MilvusStore, root: str, place: str | None, splitter: BaseDocumentTransformer) -> dict[str, Any]:
-    """What a collection that a sync creates is created with: a server takes 0.1 s for every later change of it."""
-    return {**_of_written(store, root, place), **_cut_by(root, splitter)}
+class Upkeep:
+    """What one loader's sync has the collection remember, and what it leaves it in.
 
+    Args:
+        store: The store.
+        root: Names the loader.
+        place: Where its files are; None where that is not known.
+        splitter: Cuts its documents.
+    """
 
-def remember_writing(store: MilvusStore, root: str, place: str | None) -> None:
-    """Remember, before the first write, what `finish` has to do and where the files are: this run may not reach it."""
-    layout = store.layout
-    if layout is not None:
-        _remember(store, layout, _of_written(store, root, place))
+    def __init__(self, store: MilvusStore, root: str, place: str | None, splitter: BaseDocumentTransformer) -> None:
+        self._store = store
+        self._root = root
+        self._place = place
+        self._splitter = splitter
+
+    @property
+    def first_memory(self) -> dict[str, Any]:
+        """What a collection that the sync creates is created with: a server takes 0.1 s for every later change."""
+        return {**self._of_writing, **self._of_splitter}
+
+    def remember_writing(self) -> None:
+        """Remember, before the first write, what `finish` has to do and where the files are: it may not be reached."""
+        layout = self._store.layout
+        if layout is not None:
+            self._remember(layout, self._of_writing)
+
+    def splitter_change(self, layout: Layout) -> str | None:
+        """What to tell a user whose chunks were cut by another splitter before."""
+        now, before = splitter_fingerprint(self._splitter), layout.properties.get(_splitter_of(self._root))
+        if before in (None, now):
+            return None
+        return f"The splitter changed from {before} to {now}: chunks that it cuts differently are replaced."
+
+    def check_not_replaced(self, rows: CollectionRows, *, now: bool = False) -> None:
+        """See to it that what is written is written to the index, and with its embedding.
+
+        Args:
+            rows: What is written to.
+            now: Whether what was known a moment ago is not enough.
+
+        Raises:
+            CollectionReplacedError: A rebuild switched the index to another collection meanwhile.
+            EmbeddingMismatchError: The same, and with another embedding.
+        """
+        if now:
+            self._store.collection.refresh()
+        layout = self._store.layout
+        if layout is not None and layout.name != rows.layout.name:
+            raise CollectionReplacedError(
+                f"The index {self._store.collection_name!r} was rebuilt while this run wrote to it, so the new one "
+                f"may lack what this run read. Run it again: what is missing is added."
+            )
+
+    def finish(self, rows: CollectionRows, *, complete: bool, had_rows: bool) -> str | None:
+        """Do what is due after a sync.
+
+        Args:
+            rows: What was written to.
+            complete: Whether all documents came.
+            had_rows: Whether there were rows before.
+
+        Returns:
+            What to tell the user, if there is something.
+
+        Raises:
+            CollectionReplacedError: See `check_not_replaced`.
+        """
+        self.check_not_replaced(rows, now=True)
+        layout = self._store.layout
+        if layout is None:
+            return None
+        note = None
+        wanted: dict[str, Any] = {}
+        unflushed = bool(layout.properties.get(_UNFLUSHED))
+        analysis = layout.properties.get("analysis")
+        if analysis and analysis.get("version") != ANALYSIS_VERSION:
+            note = "The text analysis changed: all rows were analysed anew."
+            language = analysis["language"]
+            rows.rewrite(lambda row: {**row, TERMS_FIELD: index_terms(row[TEXT_FIELD], language, row)})
+            wanted["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
+        elif unflushed and had_rows:
+            rows.level_statistics()
+        if self._store.server.lite and (unflushed or note):
+            rows.flush()
+            wanted[_UNFLUSHED] = False
+        wanted |= self._of_place
+        if complete:
+            wanted |= self._of_splitter
+        self._remember(layout, wanted)
+        return note
+
+    def _remember(self, layout: Layout, wanted: Mapping[str, Any]) -> None:
+        changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
+        if changed:
+            self._store.collection.set_properties(changed)
+
+    @property
+    def _of_writing(self) -> dict[str, Any]:
+        return {**({_UNFLUSHED: True} if self._store.server.lite else {}), **self._of_place}
+
+    @property
+    def _of_place(self) -> dict[str, Any]:
+        return {_place_name(self._root): self._place} if self._place is not None else {}
+
+    @property
+    def _of_splitter(self) -> dict[str, Any]:
+        return dict.fromkeys(("splitter", _splitter_of(self._root)), splitter_fingerprint(self._splitter))
 
 
 def remembered_place(layout: Layout, root: str) -> str | None:
     """Where a loader's files were when it was last synced; None where that is not known."""
     place = layout.properties.get(_place_name(root))
     return place if isinstance(place, str) else None
-
-
-def splitter_change(layout: Layout, root: str, splitter: BaseDocumentTransformer) -> str | None:
-    """What to tell a user whose chunks were cut by another splitter before."""
-    now, before = splitter_fingerprint(splitter), layout.properties.get(_splitter_of(root))
-    if before in (None, now):
-        return None
-    return f"The splitter changed from {before} to {now}: chunks that it cuts differently are replaced."
-
-
-def finish(
-    store: MilvusStore,
-    rows: CollectionRows,
-    *,
-    root: str,
-    place: str | None,
-    splitter: BaseDocumentTransformer | None,
-    had_rows: bool,
-) -> str | None:
-    """Do what is due after a sync.
-
-    Args:
-        store: The store.
-        rows: What was written to.
-        root: Names the loader.
-        place: Where its files are.
-        splitter: What cut the documents; None where not all of them came.
-        had_rows: Whether there were rows before.
-
-    Returns:
-        What to tell the user, if there is something.
-    """
-    layout = store.collection.layout
-    if layout is None:
-        return None
-    note = None
-    wanted: dict[str, Any] = {}
-    unflushed = bool(layout.properties.get(_UNFLUSHED))
-    analysis = layout.properties.get("analysis")
-    if analysis and analysis.get("version") != ANALYSIS_VERSION:
-        note = "The text analysis changed: all rows were analysed anew."
-        language = analysis["language"]
-        rows.rewrite(lambda row: {**row, TERMS_FIELD: index_terms(row[TEXT_FIELD], language, row)})
-        wanted["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
-    elif unflushed and had_rows:
-        rows.level_statistics()
-    if store.server.lite and (unflushed or note):
-        rows.flush()
-        wanted[_UNFLUSHED] = False
-    if place is not None:
-        wanted[_place_name(root)] = place
-    if splitter is not None:
-        wanted |= _cut_by(root, splitter)
-    _remember(store, layout, wanted)
-    return note
-
-
-def _remember(store: MilvusStore, layout: Layout, wanted: Mapping[str, Any]) -> None:
-    changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
-    if changed:
-        store.collection.set_properties(changed)
-
-
-def _of_written(store: MilvusStore, root: str, place: str | None) -> dict[str, Any]:
-    return {
-        **({_UNFLUSHED: True} if store.server.lite else {}),
-        **({_place_name(root): place} if place is not None else {}),
-    }
-
-
-def _cut_by(root: str, splitter: BaseDocumentTransformer) -> dict[str, Any]:
-    return dict.fromkeys(("splitter", _splitter_of(root)), splitter_fingerprint(splitter))
 
 
 def _splitter_of(root: str) -> str:

@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from milvus_rag import sync
-from milvus_rag.errors import AuthenticationError, CollectionNotFoundError, EmbeddingMismatchError, ModelError
+from milvus_rag.errors import (
+    AuthenticationError,
+    CollectionNotFoundError,
+    CollectionReplacedError,
+    EmbeddingMismatchError,
+    ModelError,
+)
 from milvus_rag.stores import collection as collection_module
 from milvus_rag.stores import rebuild as module
 from milvus_rag.stores.rebuild import rebuild
@@ -180,6 +186,49 @@ class TestTheSwitch:
             store.collection.drop()
             assert not store.exists
         assert index.collections == []
+
+
+class TestDuringASync:
+    """The sync finds the index elsewhere before it has written, or when it is through."""
+
+    def sync_beside(self, index: Index, rebuilding: Index, at: int = 0) -> None:
+        """A rebuild, from begin to end, while a text of a sync is embedded."""
+        begun = []
+
+        def rebuild_once(_: list[str]) -> None:
+            begun.append(True)
+            if len(begun) == at + 1:
+                rebuilding.rebuild(OLD)
+
+        index.embedding.wrong = rebuild_once
+        try:
+            with index.open() as store:
+                sync(Pages({**OLD, "d.md": "five\nsix"}), Lines(), store, batch_size=1, max_concurrency=1)
+        finally:
+            index.embedding.wrong = lambda _: None
+
+    def test_it_is_told_to_run_again(self, index: Index) -> None:
+        index.sync(OLD)
+        index.rebuild(OLD)
+        self.check(index)
+
+    @pytest.mark.parametrize("at", [0, 1], ids=["at the first text", "at the last text"])
+    def test_it_is_told_so_at_the_first_switch_too(self, lite: Index, at: int) -> None:
+        lite.sync(OLD)
+        self.check(lite, at)
+
+    def check(self, index: Index, at: int = 0) -> None:
+        with pytest.raises(CollectionReplacedError, match="Run it again"):
+            self.sync_beside(index, Index(index.uri, index.name), at)
+        index.sync({**OLD, "d.md": "five\nsix"})
+        assert index.places == chunks_of({**OLD, "d.md": "five\nsix"})
+
+    def test_it_is_told_of_another_embedding(self, lite: Index) -> None:
+        lite.sync(OLD)
+        newer = Index(lite.uri, lite.name)
+        newer.embedding = CountingEmbeddings(model="newer")
+        with pytest.raises(EmbeddingMismatchError, match="newer"):
+            self.sync_beside(lite, newer)
 
 
 class TestNothingIsSwitched:
