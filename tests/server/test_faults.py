@@ -41,7 +41,7 @@ def pause(model: SlowModel) -> Iterator[SlowModel]:
 
 @pytest.fixture(scope="module")
 def server(index_uri: str, model: SlowModel) -> Iterator[Served]:
-    limits = {"MILVUS_RAG_REQUEST_TIMEOUT": "3"}
+    limits = {"MILVUS_RAG_REQUEST_TIMEOUT": "5"}
     arguments = ("--llm", "openai:slow", "--allow-llm", "local")
     with serving(index_uri, *arguments, environment={**model.environment, **limits}) as served:
         yield served
@@ -78,7 +78,7 @@ def test_a_client_that_does_not_wait_stops_the_model(
     pause.pause = 20
     abandoned = pause.abandoned
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(server.url + route, json=body, timeout=3)
+        httpx.post(server.url + route, json=body, timeout=2)
     assert pause.wait_for("abandoned", abandoned + calls)
     server.wait_for_line(route=route, status=499, error="ClientGoneError")
 
