@@ -49,28 +49,22 @@ docker run -p 19530:19530 milvus
 """
 
 
-class TestStandard(ChatModelUnitTests):
+class _Extractive:
+    @property
+    def chat_model_class(self) -> type[ExtractiveChatModel]:
+        return ExtractiveChatModel
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {}
+
+
+class TestStandard(_Extractive, ChatModelUnitTests):
     """LangChain's own tests of chat models."""
 
-    @property
-    def chat_model_class(self) -> type[ExtractiveChatModel]:
-        return ExtractiveChatModel
 
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {}
-
-
-class TestStandardCalls(ChatModelIntegrationTests):
+class TestStandardCalls(_Extractive, ChatModelIntegrationTests):
     """LangChain's own tests of what chat models answer."""
-
-    @property
-    def chat_model_class(self) -> type[ExtractiveChatModel]:
-        return ExtractiveChatModel
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {}
 
 
 def _ask(question: str, *texts: str, **documents: Any) -> HumanMessage:
