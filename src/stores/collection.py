@@ -3,12 +3,12 @@
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pymilvus import CollectionSchema, MilvusClient
+from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
 from ..errors import CollectionNotFoundError, InputError
 from .collection_rows import CollectionRows
@@ -20,8 +20,8 @@ from .read_write_lock import ReadWriteLock
 # How long a layout is believed: another process may rebuild the collection and switch the alias to it.
 LAYOUT_SECONDS = 2.0
 # https://milvus.io/docs/limitations.md; Milvus Lite would take any, and its collections could not move to a server.
-_LONGEST_NAME = 255
-_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{_LONGEST_NAME - 1}}}")
+LONGEST_NAME = 255
+_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 # In the properties of every collection that we make, so that it is known as ours.
 _LAYOUT_VERSION = 1
 
@@ -30,7 +30,7 @@ def check_name(name: str) -> None:
     """Raise an `InputError` for what cannot be the name of a collection."""
     if not _NAME.fullmatch(name):
         raise InputError(
-            f"{name!r} cannot be the name of a collection: use at most {_LONGEST_NAME} letters, digits and "
+            f"{name!r} cannot be the name of a collection: use at most {LONGEST_NAME} letters, digits and "
             f"underscores, and no digit at the start."
         )
 
@@ -139,7 +139,7 @@ class Collection:
 
     def _has(self, name: str) -> bool:
         # Servers refuse to look for longer names, such as a parked one may be.
-        may_be = self.server.lite or len(name) <= _LONGEST_NAME
+        may_be = self.server.lite or len(name) <= LONGEST_NAME
         return may_be and bool(self.client.has_collection(name, timeout=self._timeout))
 
     def _metric(self, layout: Layout) -> str:
@@ -194,7 +194,16 @@ class Collection:
 
     def load(self, layout: Layout | None = None, *, wait: bool = True) -> None:
         """Make a collection, by default the one that has the name now, searchable: Milvus Lite opens all released."""
-        layout = layout or self.existing()
+        described = layout or self.existing()
+        try:
+            self._load(described, wait=wait)
+        except CollectionNotFoundError:
+            if layout is not None or not self.switched(described):
+                raise
+            # A rebuild dropped it meanwhile, and there is another of this name.
+            self._load(self.existing(), wait=wait)
+
+    def _load(self, layout: Layout, *, wait: bool) -> None:
         with self._errors(), self._alone():
             if layout.ours:
                 self._create_missing_indexes(layout)
@@ -216,23 +225,25 @@ class Collection:
             self.client.create_index(layout.name, missing, timeout=self._timeout, sync=False)
 
     def drop(self) -> None:
-        """Drop the collection, or what the alias names, and the alias."""
-        with self._errors(), self._alone():
+        """Drop the collection, or what the alias names, and the alias. It is no error if another process does."""
+        with suppress(CollectionNotFoundError), self._errors(), self._alone():
             real = self._real_name()
+            # First what a switch left: it would be taken for the collection as soon as that is gone.
+            if real != self.parked_name and self._has(self.parked_name):
+                self.client.drop_collection(self.parked_name, timeout=self._timeout)
             if real is not None:
                 if real != self.name:
                     self.client.drop_alias(self.name, timeout=self._timeout)
                 self.client.drop_collection(real, timeout=self._timeout)
-            # What a switch left would be taken for the collection now.
-            if self._has(self.parked_name):
-                self.client.drop_collection(self.parked_name, timeout=self._timeout)
         self.refresh()
 
-    def switch_to(self, new: str) -> str | None:
+    def switch_to(self, new: str, *, pause: float = 0.0) -> str | None:
         """Make the name an alias of another collection, in one step where it is an alias already.
 
         Args:
             new: Name of a collection.
+            pause: Seconds for which nothing has the name where it is a collection's: whoever writes to it has noticed
+                after them, and does not write to the new one what was meant for the old one.
 
         Returns:
             Name of the collection that it stood for; None if there was none, or it was this one.
@@ -240,16 +251,26 @@ class Collection:
         with self._errors(), self._alone():
             old = self._real_name()
             if old == self.name:
-                # No name can be a collection's and an alias'. For a moment there is none; see `layout`.
+                # No name can be a collection's and an alias'. For a moment there is none; see `_read`.
                 old = self.parked_name
                 self.client.rename_collection(self.name, old, timeout=self._timeout)
-                self.client.create_alias(new, self.name, timeout=self._timeout)
+                time.sleep(pause)
+                self._create_alias(new)
             elif old is None:
-                self.client.create_alias(new, self.name, timeout=self._timeout)
+                self._create_alias(new)
             elif old != new:
                 self.client.alter_alias(new, self.name, timeout=self._timeout)
         self.refresh()
         return old if old != new else None
+
+    def _create_alias(self, new: str) -> None:
+        try:
+            self.client.create_alias(new, self.name, timeout=self._timeout)
+        except MilvusException:
+            # Another process gave the parked collection its name back meanwhile.
+            if self._real_name() is None:
+                raise
+            self.client.alter_alias(new, self.name, timeout=self._timeout)
 
     def recover_name(self) -> None:
         """Give the name back where `switch_to` died after it had taken it away."""
@@ -257,6 +278,12 @@ class Collection:
             if self._real_name() is None and self._has(self.parked_name):
                 self.client.create_alias(self.parked_name, self.name, timeout=self._timeout)
         self.refresh()
+
+    def clear_half_made_rebuilds(self) -> None:
+        """Remove what killed rebuilds and drops left of collections in a Milvus Lite database: no name leads there."""
+        if is_file_uri(self.server.uri):
+            with self._alone():
+                clear_half_made(self.server.uri, f"{self.name}_{'[0-9]' * 8}_*")
 
     @property
     def parked_name(self) -> str:
@@ -282,9 +309,9 @@ class Collection:
     def _alone(self) -> AbstractContextManager[None]:
         return self._lock.writing() if self._lock else nullcontext()
 
-    def set_properties(self, properties: Mapping[str, Any]) -> None:
-        """Remember JSON values with the collection."""
-        layout = self.existing()
+    def set_properties(self, properties: Mapping[str, Any], layout: Layout | None = None) -> None:
+        """Remember JSON values with a collection, by default with the one that has the name now."""
+        layout = layout or self.existing()
         with self._errors(), self._alone():
             self.client.alter_collection_properties(layout.name, properties=write_properties(properties))
         self.refresh()

@@ -66,6 +66,10 @@ class CollectionRows:
                 ids += self._write(list(batch))
         return ids
 
+    def alone(self) -> AbstractContextManager[None]:
+        """While this is held, nobody else writes to a Milvus Lite database, nor switches a name in it."""
+        return self._lock.writing() if self._lock else nullcontext()
+
     def _write(self, rows: list[Row]) -> list[str]:
         # Milvus has no upsert for keys that it makes itself. Milvus Lite's keeps the metadata keys that the new row
         # has not; there, an insert replaces the row with the same key.
@@ -78,7 +82,7 @@ class CollectionRows:
 
     def add(self, rows: Sequence[Row]) -> list[str]:
         """`upsert`, and on Milvus Lite what makes the rows found as fast and as fairly as the others."""
-        with self._lock.writing() if self._lock else nullcontext():
+        with self.alone():
             ids = self.upsert(rows)
             if self._server.lite:
                 # Rows are written anew only where nobody else can write them at the same time.
@@ -217,8 +221,7 @@ class CollectionRows:
     def rewrite_by_id(self, ids: Sequence[str], change: Callable[[Row], Row]) -> None:
         """Write some rows anew; those that are gone are left out."""
         for batch in _batches(ids, ROWS_PER_REQUEST):
-            # On Milvus Lite, nobody writes in between.
-            with self._lock.writing() if self._lock else nullcontext():
+            with self.alone():
                 self.upsert([change(row) for row in self.get(batch, self._all_fields, "Strong")])
 
     def rewrite(self, change: Callable[[Row], Row], at_most: int | None = None) -> None:
@@ -266,7 +269,7 @@ class CollectionRows:
 
     @contextmanager
     def _writing(self, expression: str | None = None) -> Iterator[None]:
-        with self._errors(expression), self._lock.writing() if self._lock else nullcontext():
+        with self._errors(expression), self.alone():
             yield
 
     def _errors(self, expression: str | None = None) -> AbstractContextManager[None]:

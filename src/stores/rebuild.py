@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,8 @@ from typing import Any
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
-from ..errors import EmbeddingMismatchError, InputError, StoreError
-from .collection import LAYOUT_SECONDS, Collection
+from ..errors import CollectionNotFoundError, EmbeddingMismatchError, InputError, StoreError
+from .collection import LAYOUT_SECONDS, LONGEST_NAME, Collection
 from .connection import is_file_uri
 from .milvus import MilvusStore
 from .origins import root_of
@@ -24,6 +25,10 @@ from .sync_report import OnProgress, SyncReport
 _MARK = "rebuild"
 # To the microsecond, so that no two rebuilds have one name.
 _STAMP = "%Y%m%d_%H%M%S_%f"
+# How long a switch waits for others to notice it: as long as they believe what they know, and a write or so under way.
+_GRACE_SECONDS = LAYOUT_SECONDS + 1.0
+# A process that has the id of a dead one, as in a container, is another.
+_PROCESS = uuid.uuid4().hex
 # A rebuild on another machine of which nothing can be known is taken for dead then.
 _LONGEST = timedelta(days=1)
 
@@ -70,6 +75,12 @@ def rebuild(
     }
     roots = sorted(root_of(loader)[0] for loader in loaders)
     name = f"{collection}_{datetime.now(UTC).strftime(_STAMP)}"
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f"The name of a collection that is rebuilt has {LONGEST_NAME - len(name) + len(collection)} characters at "
+            f"most, since the date follows it while that is done; {collection!r} has {len(collection)}. Index into a "
+            f"collection of another name."
+        )
     if not drop_others:
         with open_new(name) as store:
             index = store.collection.sibling(collection)
@@ -82,12 +93,12 @@ def rebuild(
     continued = _continued(open_new, name, collection, roots)
     if continued is not None:
         try:
-            return _build(continued, loaders, splitter, collection, roots, options)
+            return _build(continued, loaders, splitter, collection, roots, options, drop_others=drop_others)
         except EmbeddingMismatchError:
             # Only the first vectors told: it was begun with another embedding.
             with open_new(name) as store:
                 store.collection.sibling(continued.collection_name).drop()
-    return _build(open_new(name), loaders, splitter, collection, roots, options)
+    return _build(open_new(name), loaders, splitter, collection, roots, options, drop_others=drop_others)
 
 
 def _build(
@@ -97,6 +108,8 @@ def _build(
     collection: str,
     roots: list[str],
     options: dict[str, Any],
+    *,
+    drop_others: bool,
 ) -> list[SyncReport]:
     with store:
         store.collection.new_properties = {**store.collection.new_properties, **_mark(collection, roots, alive=True)}
@@ -104,7 +117,12 @@ def _build(
             if store.exists:
                 store.collection.set_properties(_mark(collection, roots, alive=True))
             reports = [sync(loader, splitter, store, **options) for loader in loaders]
-            _complete(store, collection, reports)
+            if _may_switch(store, reports):
+                index = store.collection.sibling(collection)
+                if not drop_others:
+                    # Once more: it may have taken hours, in which others wrote to the old index.
+                    check_nothing_is_lost(index, loaders, splitter)
+                _switch(index, store)
         except BaseException:
             with suppress(StoreError):  # what went wrong is more worth knowing
                 _leave(store, collection, roots)
@@ -115,27 +133,33 @@ def _build(
 
 def _leave(store: MilvusStore, collection: str, roots: list[str]) -> None:
     if store.collection.refresh() is not None:
-        store.collection.set_properties(_mark(collection, roots, alive=False))
+        # The next rebuild may be through with it already.
+        with suppress(CollectionNotFoundError):
+            store.collection.set_properties(_mark(collection, roots, alive=False))
 
 
-def _complete(store: MilvusStore, collection: str, reports: Sequence[SyncReport]) -> None:
+def _may_switch(store: MilvusStore, reports: Sequence[SyncReport]) -> bool:
     if any(report.failed for report in reports):
         reports[-1].notes.append(
             f"The old index stays, since not everything could be indexed. The new one is kept as "
             f"{store.collection_name!r}; the next rebuild completes it."
         )
-        return
+        return False
     if not store.exists:
         reports[-1].notes.append("There was nothing to index, so the old index stays.")
-        return
-    index = store.collection.sibling(collection)
-    old = index.switch_to(store.collection_name)
-    if old is None:
-        return
-    if not is_file_uri(store.server.uri):
+        return False
+    return True
+
+
+def _switch(index: Collection, store: MilvusStore) -> None:
+    # Nobody has read it yet, and the first reader would wait for that.
+    store.collection.load()
+    grace = 0.0 if is_file_uri(store.server.uri) else _GRACE_SECONDS
+    old = index.switch_to(store.collection_name, pause=grace)
+    if old is not None:
         # Until then a reader may still believe that it is the index.
-        time.sleep(LAYOUT_SECONDS)
-    index.sibling(old).drop()
+        time.sleep(grace)
+        index.sibling(old).drop()
 
 
 def _continued(
@@ -146,13 +170,17 @@ def _continued(
     with open_new(name) as store:
         index = store.collection.sibling(collection)
         index.recover_name()
+        index.clear_half_made_rebuilds()
         live = index.layout.name if index.layout else collection
         for left in _left_behind(index, live, is_local=is_file_uri(store.server.uri)):
             if continued is None and left.name > live and _mark_of(left).get("roots") == roots:
                 continued = _continue(open_new, left.name)
                 if continued is not None:
                     continue
-            left.drop()
+            now = index.refresh()
+            # Another rebuild may have switched to it meanwhile.
+            if now is None or now.name != left.name:
+                left.drop()
     return continued
 
 
@@ -181,8 +209,9 @@ def _mark_of(collection: Collection) -> dict[str, Any]:
 
 
 def _mark(collection: str, roots: list[str], *, alive: bool) -> dict[str, Any]:
-    by = {"host": socket.gethostname(), "pid": os.getpid(), "at": datetime.now(UTC).isoformat()} if alive else None
-    return {_MARK: {"of": collection, "roots": roots, "by": by}}
+    now = datetime.now(UTC).isoformat()
+    by = {"host": socket.gethostname(), "pid": os.getpid(), "process": _PROCESS, "at": now}
+    return {_MARK: {"of": collection, "roots": roots, "by": by if alive else None}}
 
 
 def _is_alive(mark: dict[str, Any], *, is_local: bool) -> bool:
@@ -190,7 +219,7 @@ def _is_alive(mark: dict[str, Any], *, is_local: bool) -> bool:
     if not by:
         return False
     if by["pid"] == os.getpid() and by["host"] == socket.gethostname():
-        return True
+        return bool(by.get("process") == _PROCESS)
     if is_local:
         # No other process has a Milvus Lite database that this one has.
         return False

@@ -165,9 +165,9 @@ class SyncRun:
         return Ledger(rows) if rows is not None else None
 
     def _look_at_collection(self) -> None:
-        if self._store.layout is None and not self._options.dry_run:
-            self._store.collection.recover_name()
         layout = self._store.layout
+        if layout is not None and layout.name == self._store.collection.parked_name and not self._options.dry_run:
+            self._store.collection.recover_name()
         if self._store.has_full_text and self._store.sparse_embedding is None:
             self._language = self._store.language
         if layout is None:

@@ -293,16 +293,15 @@ class SyncWriter:
 
     def _write(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         rows = self._opened(len(vectors[0]) if vectors else None)
-        rows.upsert(
-            self._store.to_rows(
-                rows.layout,
-                [chunk.row_id for chunk in chunks],
-                [chunk.text for chunk in chunks],
-                [chunk.metadata for chunk in chunks],
-                vectors or None,
-                [{ROOT_KEY: [*chunk.others, self._root], DIGEST_KEY: chunk.digest} for chunk in chunks],
-            )
+        new = self._store.to_rows(
+            rows.layout,
+            [chunk.row_id for chunk in chunks],
+            [chunk.text for chunk in chunks],
+            [chunk.metadata for chunk in chunks],
+            vectors or None,
+            [{ROOT_KEY: [*chunk.others, self._root], DIGEST_KEY: chunk.digest} for chunk in chunks],
         )
+        self._upkeep.write(rows, new)
 
     def _opened(self, dimension: int | None) -> CollectionRows:
         """The collection, which is created before the first write."""
@@ -313,7 +312,6 @@ class SyncWriter:
             if not self._marked:
                 self._upkeep.remember_writing()
             self._marked = True
-            self._upkeep.check_not_replaced(self.rows)
             return self.rows
 
     def _finish(self, ready: Sequence[tuple[_Ready, list[Chunk]]], lost: list[Chunk]) -> None:

@@ -1,14 +1,15 @@
 """What a collection remembers of its syncs, and what it needs after one."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionReplacedError
 from ..text_analysis import VERSION as ANALYSIS_VERSION
-from .collection_rows import CollectionRows
+from .collection_rows import CollectionRows, Row
+from .connection import is_file_uri
 from .layout import TERMS_FIELD, TEXT_FIELD, Layout
 from .milvus import MilvusStore
 from .origins import splitter_fingerprint
@@ -52,11 +53,22 @@ class Upkeep:
             return None
         return f"The splitter changed from {before} to {now}: chunks that it cuts differently are replaced."
 
+    def write(self, rows: CollectionRows, new: Sequence[Row]) -> None:
+        """Write rows, unless the index is another one meanwhile: they may have vectors of another embedding.
+
+        Raises:
+            CollectionReplacedError: See `check_not_replaced`.
+        """
+        # Servers pause at such a switch until everybody has noticed; see `rebuild`.
+        with rows.alone():
+            self.check_not_replaced(rows, now=is_file_uri(self._store.server.uri))
+            rows.upsert(new)
+
     def check_not_replaced(self, rows: CollectionRows, *, now: bool = False) -> None:
-        """See to it that what is written is written to the index, and with its embedding.
+        """See to it that rows are still those of the index.
 
         Args:
-            rows: What is written to.
+            rows: What is read and written.
             now: Whether what was known a moment ago is not enough.
 
         Raises:
@@ -68,8 +80,8 @@ class Upkeep:
         layout = self._store.layout
         if layout is not None and layout.name != rows.layout.name:
             raise CollectionReplacedError(
-                f"The index {self._store.collection_name!r} was rebuilt while this run wrote to it, so the new one "
-                f"may lack what this run read. Run it again: what is missing is added."
+                f"The index {self._store.collection_name!r} was rebuilt during this run, so the new one may lack what "
+                f"this run read. Run it again: what is missing is added."
             )
 
     def finish(self, rows: CollectionRows, *, complete: bool, had_rows: bool) -> str | None:
@@ -98,6 +110,7 @@ class Upkeep:
             note = "The text analysis changed: all rows were analysed anew."
             language = analysis["language"]
             rows.rewrite(lambda row: {**row, TERMS_FIELD: index_terms(row[TEXT_FIELD], language, row)})
+            self.check_not_replaced(rows, now=True)
             wanted["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
         elif unflushed and had_rows:
             rows.level_statistics()
@@ -113,7 +126,7 @@ class Upkeep:
     def _remember(self, layout: Layout, wanted: Mapping[str, Any]) -> None:
         changed = {name: value for name, value in wanted.items() if layout.properties.get(name) != value}
         if changed:
-            self._store.collection.set_properties(changed)
+            self._store.collection.set_properties(changed, layout)
 
     @property
     def _of_writing(self) -> dict[str, Any]:

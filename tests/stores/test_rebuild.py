@@ -17,10 +17,12 @@ from milvus_rag.errors import (
     CollectionNotFoundError,
     CollectionReplacedError,
     EmbeddingMismatchError,
+    InputError,
     ModelError,
 )
 from milvus_rag.stores import collection as collection_module
 from milvus_rag.stores import rebuild as module
+from milvus_rag.stores.collection import Collection
 from milvus_rag.stores.rebuild import rebuild
 from support.lite_server import LiteServer
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
@@ -41,7 +43,7 @@ def index(request: pytest.FixtureRequest, lite_uri: str, collection_name: str) -
 def _no_grace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only one test has readers on a server, for whom the old collection is kept a little longer."""
     if "switches_it" not in request.node.name:
-        monkeypatch.setattr(module, "LAYOUT_SECONDS", 0)
+        monkeypatch.setattr(module, "_GRACE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -176,6 +178,64 @@ class TestTheSwitch:
             with pytest.raises(CollectionNotFoundError):
                 reader.similarity_search("two", k=1)
 
+    @pytest.mark.server
+    def test_leaves_no_reader_waiting_for_the_new_collection(self, server_uri: str, collection_name: str) -> None:
+        index = Index(server_uri, collection_name)
+        index.sync(OLD)
+        index.rebuild(OLD)
+        with index.open("other") as store:
+            state = store.client.get_load_state(collection_name + index.collections[0])
+        assert str(state["state"]) == "Loaded"
+        index.drop()
+
+    def test_goes_on_when_another_process_gave_the_old_collection_its_name_back(
+        self, index: Index, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        index.sync(OLD)
+        with index.open() as switching, index.open() as other, index.open(f"{index.name}_2") as new:
+            sync(Pages(NEW), Lines(), new)
+            rename = switching.client.rename_collection
+
+            def rename_and_recover(*names: str, **options: Any) -> None:
+                rename(*names, **options)
+                other.collection.recover_name()
+
+            monkeypatch.setattr(switching.client, "rename_collection", rename_and_recover)
+            assert switching.collection.switch_to(new.collection_name) == switching.collection.parked_name
+        assert index.places == chunks_of(NEW)
+
+    def test_brings_nothing_back_when_a_drop_dies(self, lite: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The switch died before it dropped the old collection, and the drop between the two."""
+        lite.sync(NEW)
+        with lite.open() as store, lite.open(f"{lite.name}_2") as new:
+            sync(Pages(OLD), Lines(), new)
+            store.collection.switch_to(new.collection_name)
+            drop = store.client.drop_collection
+
+            def drop_and_die(*names: str, **options: Any) -> None:
+                drop(*names, **options)
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(store.client, "drop_collection", drop_and_die)
+            with pytest.raises(KeyboardInterrupt):
+                store.collection.drop()
+        assert lite.places == chunks_of(OLD)
+
+    def test_may_come_while_a_store_is_opened(self, lite: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        lite.sync(OLD)
+        lite.rebuild(OLD)
+        load, loads = Collection.load, []
+
+        def rebuild_before(collection: Collection, *arguments: Any, **options: Any) -> None:
+            loads.append(collection.name)
+            if len(loads) == 1:
+                Index(lite.uri, lite.name).rebuild(NEW)
+            load(collection, *arguments, **options)
+
+        monkeypatch.setattr(Collection, "load", rebuild_before)
+        with lite.open() as store:
+            assert places(store) == chunks_of(NEW)
+
     def test_leaves_nothing_that_a_drop_would_not_take(self, index: Index) -> None:
         """A switch that died after it had given the name away leaves the old collection."""
         index.sync(OLD)
@@ -223,15 +283,45 @@ class TestDuringASync:
         index.sync({**OLD, "d.md": "five\nsix"})
         assert index.places == chunks_of({**OLD, "d.md": "five\nsix"})
 
-    def test_it_is_told_of_another_embedding(self, lite: Index) -> None:
-        lite.sync(OLD)
-        newer = Index(lite.uri, lite.name)
+    @pytest.mark.parametrize("at", [0, 1], ids=["at the first text", "at the last text"])
+    def test_it_puts_no_vector_of_another_embedding_into_the_new_index(self, index: Index, at: int) -> None:
+        index.sync(OLD)
+        newer = Index(index.uri, index.name)
         newer.embedding = CountingEmbeddings(model="newer")
         with pytest.raises(EmbeddingMismatchError, match="newer"):
-            self.sync_beside(lite, newer)
+            self.sync_beside(index, newer, at)
+        newer.sync({**OLD, "d.md": "five\nsix"})
+        assert newer.places == chunks_of({**OLD, "d.md": "five\nsix"})
+        with newer.open() as store:
+            for text in ("one", "five", "six"):
+                ((hit, score),) = store.similarity_search_with_score(text, k=1)
+                assert (hit.page_content, score) == (text, pytest.approx(1, abs=1e-5))
 
 
 class TestNothingIsSwitched:
+    def test_when_another_folder_came_meanwhile(self, lite: Index) -> None:
+        lite.sync(OLD)
+        beside = Index(lite.uri, lite.name)
+
+        def sync_beside(_: list[str]) -> None:
+            with beside.open() as store:
+                sync(Pages({"z.md": "another folder's"}, "another"), Lines(), store)
+
+        lite.embedding.wrong = sync_beside
+        with pytest.raises(InputError, match=r"z\.md"):
+            lite.rebuild(NEW)
+        lite.embedding.wrong, lite.embedding.texts = lambda _: None, []
+        assert lite.places == chunks_of({**OLD, "z.md": "another folder's"})
+        lite.rebuild(NEW, drop_others=True)
+        assert lite.places == chunks_of(NEW)
+        assert lite.embedding.texts == []
+
+    def test_when_its_name_leaves_no_room_for_a_date(self, lite_uri: str) -> None:
+        index = Index(lite_uri, "x" * 240)
+        index.sync(OLD)
+        with pytest.raises(InputError, match="has 232 characters at most"):
+            index.rebuild(NEW)
+
     def test_when_a_text_could_not_be_embedded(self, lite: Index) -> None:
         lite.sync(OLD)
         lite.embedding.wrong = lambda texts: refuse("changed", texts)
@@ -293,7 +383,8 @@ class TestWhatDiedRebuildsLeft:
         """Say who works on it."""
         with index.open(index.name + left) as store:
             mark = dict(store.collection.existing().properties["rebuild"])
-            alive = {"host": socket.gethostname(), "pid": os.getpid(), "at": "2026-01-01T00:00:00+00:00", **by}
+            here = {"host": socket.gethostname(), "pid": os.getpid(), "process": module._PROCESS}
+            alive = {**here, "at": "2026-01-01T00:00:00+00:00", **by}
             store.collection.set_properties({"rebuild": {**mark, "by": alive}})
 
     def test_is_dropped_when_it_was_of_other_folders(self, lite: Index) -> None:
@@ -340,7 +431,7 @@ class TestWhatDiedRebuildsLeft:
             assert left in index.collections
         ended = subprocess.Popen(["true"])
         ended.wait()
-        for dead in ({"pid": ended.pid}, {"host": "elsewhere"}):
+        for dead in ({"pid": ended.pid}, {"host": "elsewhere"}, {"process": "one that had this id before"}):
             self.mark(index, left, **dead)
             index.rebuild(NEW)
             assert len(index.collections) == 1
@@ -372,6 +463,36 @@ class TestWhatDiedRebuildsLeft:
         assert lite.rebuild(NEW).added == 3
         assert len(lite.collections) == 1
         assert lite.places == chunks_of(NEW)
+
+    def test_in_the_database_is_removed(self, lite: Index) -> None:
+        """A folder of a collection without its schema, in the making or half dropped; Milvus Lite does not list it."""
+        lite.sync(OLD)
+        (collections,) = Path(lite.uri).glob("**/collections")
+        for name in ("_00000000_000000", "_20260101_000000_000000"):
+            (collections / (lite.name + name) / "data").mkdir(parents=True)
+        lite.rebuild(NEW)
+        assert [path.name for path in collections.iterdir()] == [lite.name + lite.collections[0]]
+
+    def test_is_no_more_when_another_rebuild_switched_to_it(self, lite: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        lite.sync(OLD)
+        first, second = self.leave(lite, NEW), ""
+        lite.rebuild(OLD)
+        left_behind = module._left_behind
+
+        def switch_meanwhile(index: Collection, live: str, *, is_local: bool) -> Iterator[Collection]:
+            for left in left_behind(index, live, is_local=is_local):
+                index.switch_to(left.name)
+                yield left
+
+        second = self.leave(lite, {"c.md": "one\ntwo"}, "another")
+        monkeypatch.setattr(module, "_left_behind", switch_meanwhile)
+        with lite.open(lite.name + second) as live:
+            held = live.count()
+        lite.embedding.wrong = fails_after(0, AuthenticationError("the key expired"))
+        with pytest.raises(AuthenticationError):
+            lite.rebuild({"x.md": "seven"}, drop_others=True)
+        assert len(lite.places) == held > 0
+        assert first != second
 
     def test_of_the_old_index_is_dropped(self, lite: Index) -> None:
         """It died after the switch, and before the old collection was dropped."""
