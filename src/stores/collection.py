@@ -254,8 +254,14 @@ class Collection:
                 # No name can be a collection's and an alias'. For a moment there is none; see `_read`.
                 old = self.parked_name
                 self.client.rename_collection(self.name, old, timeout=self._timeout)
-                time.sleep(pause)
-                self._create_alias(new)
+                try:
+                    time.sleep(pause)
+                    self._create_alias(new)
+                except BaseException:
+                    # Ctrl-C, say. What else is wrong is more worth knowing.
+                    with suppress(MilvusException):
+                        self.client.rename_collection(old, self.name, timeout=self._timeout)
+                    raise
             elif old is None:
                 self._create_alias(new)
             elif old != new:

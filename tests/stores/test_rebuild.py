@@ -204,6 +204,21 @@ class TestTheSwitch:
             assert switching.collection.switch_to(new.collection_name) == switching.collection.parked_name
         assert index.places == chunks_of(NEW)
 
+    def test_gives_the_name_back_when_it_is_interrupted(self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+        index.sync(OLD)
+
+        def interrupt(_: float) -> None:
+            raise KeyboardInterrupt
+
+        with index.open() as switching, index.open(f"{index.name}_2") as new:
+            sync(Pages(NEW), Lines(), new)
+            with monkeypatch.context() as patch:
+                patch.setattr(collection_module.time, "sleep", interrupt)
+                with pytest.raises(KeyboardInterrupt):
+                    switching.collection.switch_to(new.collection_name, pause=3)
+        assert index.collections == ["", "_2"]
+        assert index.places == chunks_of(OLD)
+
     def test_brings_nothing_back_when_a_drop_dies(self, lite: Index, monkeypatch: pytest.MonkeyPatch) -> None:
         """The switch died before it dropped the old collection, and the drop between the two."""
         lite.sync(NEW)
