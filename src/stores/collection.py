@@ -167,7 +167,11 @@ class Collection:
                     self._create(schema, remembered)
                 else:
                     raise
-        self.refresh()
+        if self.refresh() is None:
+            # On a server, the alias of a collection that another program dropped stays, and hides a new one.
+            with self._errors(), self._alone():
+                self.client.drop_alias(self.name, timeout=self._timeout)
+            self.refresh()
         # A server takes seconds to load even an empty collection, in which rows can be written already. Whoever reads
         # before that waits for it; see `CollectionRows`.
         self.load(wait=False)

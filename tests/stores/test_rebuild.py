@@ -509,6 +509,18 @@ class TestWhatDiedRebuildsLeft:
         assert len(lite.places) == held > 0
         assert first != second
 
+    @pytest.mark.server
+    def test_as_an_alias_of_nothing_is_removed(self, server_uri: str, collection_name: str) -> None:
+        """A server keeps the alias of a collection that another program dropped."""
+        index = Index(server_uri, collection_name)
+        index.sync(OLD)
+        index.rebuild(OLD)
+        with index.open() as store:
+            store.client.drop_collection(collection_name + index.collections[0])
+        assert index.sync(NEW).added == 3
+        assert index.places == chunks_of(NEW)
+        index.drop()
+
     def test_of_the_old_index_is_dropped(self, lite: Index) -> None:
         """It died after the switch, and before the old collection was dropped."""
         lite.sync(OLD)
