@@ -105,7 +105,11 @@ class CollectionRows:
     # --- reading
 
     def get(
-        self, ids: Sequence[str], fields: Sequence[str] | None = None, consistency_level: str | None = None
+        self,
+        ids: Sequence[str],
+        fields: Sequence[str] | None = None,
+        consistency_level: str | None = None,
+        batch_size: int = ROWS_PER_REQUEST,
     ) -> list[Row]:
         """Rows by id, in no order; unknown ids are left out.
 
@@ -113,10 +117,11 @@ class CollectionRows:
             ids: Any number of them.
             fields: All but vectors by default.
             consistency_level: The collection's by default.
+            batch_size: Rows a request.
         """
         options = {"consistency_level": consistency_level} if consistency_level else {}
         rows: list[Row] = []
-        for batch in _batches(ids, ROWS_PER_REQUEST):
+        for batch in _batches(ids, batch_size):
             rows += self._read(
                 self._client.query,
                 None,

@@ -13,10 +13,9 @@ from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionNotFoundError, CollectionSchemaError, InputError
 from .chunks import Chunk, StoredRow, by_source, read_chunks
-from .collection_rows import ROWS_PER_REQUEST, CollectionRows
 from .embedding_requests import EmbeddingRequests, StoppedError
 from .layout import ROOT_KEY
-from .ledger import Ledger, RowPlace
+from .ledger import LOOKED_UP_AT_ONCE, Ledger, RowPlace
 from .leftovers import RowIds, find_leftovers, why_nothing_is_pruned
 from .lookahead import Lookahead
 from .milvus import MilvusStore
@@ -31,10 +30,12 @@ from .upkeep import Upkeep, remembered_place
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from .collection_rows import CollectionRows
+
 # New chunks that are looked up at once: each question by text looks through all rows of a Milvus Lite database.
 _NEW_CHUNKS = 1000
 # Groups of chunks that are looked up while further ones are read. A server takes some tenths of a second for the first.
-_AHEAD = 16
+_AHEAD = 8
 _CHARS_PER_TOKEN = 4
 # After Ctrl-C: as long as the request to Milvus that is under way may take to end.
 _INTERRUPT_SECONDS = 0.8
@@ -209,7 +210,7 @@ class SyncRun:
             except Exception as exc:  # noqa: BLE001 - the splitter's, whatever it is
                 self._fail_source(source, f"The splitter failed ({type(exc).__name__}): {exc}")
             self._progress.read()
-            if len(self._group) >= ROWS_PER_REQUEST:
+            if len(self._group) >= LOOKED_UP_AT_ONCE:
                 self._look_up_group()
                 self._compare_until(_AHEAD)
 
