@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _ARGUMENTS = [
     "--headless",
@@ -18,6 +18,8 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# How long a page may take to show something. Where several tests share few cores, five seconds are not enough.
+_PATIENCE_MS = 15_000
 
 
 def chromium() -> str | None:
@@ -28,6 +30,7 @@ def chromium() -> str | None:
 @contextlib.contextmanager
 def browser() -> Iterator[Browser]:
     """Start the browser."""
+    expect.set_options(timeout=_PATIENCE_MS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium(), args=_ARGUMENTS)
         try:
@@ -62,7 +65,7 @@ def watched_page(started: Browser, url: str, *, allow_status: int | None = None,
     page.on("console", on_console)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", on_request)
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(_PATIENCE_MS)
     try:
         page.goto(url)
         yield page
