@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection, translated_errors
 from .layout import Layout, new_schema, read_layout, write_properties
 from .lite import clear_half_made
-from .read_write_lock import ReadWriteLock
+from .read_write_lock import ReadWriteLock, alone
 
 # How long a layout is believed: another process may rebuild the collection and switch the alias to it.
 LAYOUT_SECONDS = 2.0
@@ -157,7 +157,7 @@ class Collection:
         """Create the collection, with its indexes, and load it. One that another process makes meanwhile is fine."""
         schema = new_schema(dimension=dimension, bm25=bm25, sparse=sparse)
         remembered = write_properties({**properties, **self.new_properties, "layout": _LAYOUT_VERSION})
-        with self._errors(), self._alone():
+        with self._errors(), alone(self._lock):
             try:
                 self._create(schema, remembered)
             except Exception:
@@ -169,7 +169,7 @@ class Collection:
                     raise
         if self.refresh() is None:
             # On a server, the alias of a collection that another program dropped stays, and hides a new one.
-            with self._errors(), self._alone():
+            with self._errors(), alone(self._lock):
                 self.client.drop_alias(self.name, timeout=self._timeout)
             self.refresh()
         # A server takes seconds to load even an empty collection, in which rows can be written already. Whoever reads
@@ -208,7 +208,7 @@ class Collection:
             self._load(self.existing(), wait=wait)
 
     def _load(self, layout: Layout, *, wait: bool) -> None:
-        with self._errors(), self._alone():
+        with self._errors(), alone(self._lock):
             if layout.ours:
                 self._create_missing_indexes(layout)
             self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait)
@@ -230,7 +230,7 @@ class Collection:
 
     def drop(self) -> None:
         """Drop the collection, or what the alias names, and the alias. It is no error if another process does."""
-        with suppress(CollectionNotFoundError), self._errors(), self._alone():
+        with suppress(CollectionNotFoundError), self._errors(), alone(self._lock):
             real = self._real_name()
             # First what a switch left: it would be taken for the collection as soon as that is gone.
             if real != self.parked_name and self._has(self.parked_name):
@@ -252,7 +252,7 @@ class Collection:
         Returns:
             Name of the collection that it stood for; None if there was none, or it was this one.
         """
-        with self._errors(), self._alone():
+        with self._errors(), alone(self._lock):
             old = self._real_name()
             if old == self.name:
                 # No name can be a collection's and an alias'. For a moment there is none; see `_read`.
@@ -292,7 +292,7 @@ class Collection:
     def clear_half_made_rebuilds(self) -> None:
         """Remove what killed rebuilds and drops left of collections in a Milvus Lite database: no name leads there."""
         if is_file_uri(self.server.uri):
-            with self._alone():
+            with alone(self._lock):
                 clear_half_made(self.server.uri, f"{self.name}_{'[0-9]' * 8}_*")
 
     @property
@@ -316,13 +316,10 @@ class Collection:
             return None
         return str(self.client.describe_collection(self.name, timeout=self._timeout)["collection_name"])
 
-    def _alone(self) -> AbstractContextManager[None]:
-        return self._lock.writing() if self._lock else nullcontext()
-
     def set_properties(self, properties: Mapping[str, Any], layout: Layout | None = None) -> None:
         """Remember JSON values with a collection, by default with the one that has the name now."""
         layout = layout or self.existing()
-        with self._errors(), self._alone():
+        with self._errors(), alone(self._lock):
             self.client.alter_collection_properties(layout.name, properties=write_properties(properties))
         self.refresh()
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 
 class ReadWriteLock:
@@ -47,3 +47,8 @@ class ReadWriteLock:
                 yield
             finally:
                 self._writer = None
+
+
+def alone(lock: ReadWriteLock | None) -> AbstractContextManager[None]:
+    """Hold a lock for writing, where there is one: a server keeps its writers apart by itself."""
+    return lock.writing() if lock else nullcontext()

@@ -490,8 +490,9 @@ class TestWhatDiedRebuildsLeft:
 
     def test_is_no_more_when_another_rebuild_switched_to_it(self, lite: Index, monkeypatch: pytest.MonkeyPatch) -> None:
         lite.sync(OLD)
-        first, second = self.leave(lite, NEW), ""
+        first = self.leave(lite, NEW)
         lite.rebuild(OLD)
+        second = self.leave(lite, {"c.md": "one\ntwo"}, "another")
         left_behind = module._left_behind
 
         def switch_meanwhile(index: Collection, live: str, *, is_local: bool) -> Iterator[Collection]:
@@ -499,7 +500,6 @@ class TestWhatDiedRebuildsLeft:
                 index.switch_to(left.name)
                 yield left
 
-        second = self.leave(lite, {"c.md": "one\ntwo"}, "another")
         monkeypatch.setattr(module, "_left_behind", switch_meanwhile)
         with lite.open(lite.name + second) as live:
             held = live.count()
