@@ -9,8 +9,8 @@ from pymilvus import MilvusClient
 from .connection import CollectionNotLoadedError, Server, translated_errors
 from .filters import quote
 from .layout import Layout
-from .packed_rows import write_packed
-from .read_write_lock import ReadWriteLock
+from .packed_rows import read_packed, write_packed
+from .read_write_lock import ReadWriteLock, alone
 from .rows import to_primary_key
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ class CollectionRows:
 
     def alone(self) -> AbstractContextManager[None]:
         """While this is held, nobody else writes to a Milvus Lite database, nor switches a name in it."""
-        return self._lock.writing() if self._lock else nullcontext()
+        return alone(self._lock)
 
     def _write(self, rows: list[Row]) -> list[str]:
         # Milvus has no upsert for keys that it makes itself. Milvus Lite's keeps the metadata keys that the new row
@@ -122,13 +122,14 @@ class CollectionRows:
         options = {"consistency_level": consistency_level} if consistency_level else {}
         rows: list[Row] = []
         for batch in _batches(ids, batch_size):
-            rows += self._read(
+            answer = self._read(
                 self._client.query,
                 None,
                 filter=self._one_of(batch),
                 output_fields=list(fields or self.layout.document_fields),
                 **options,
             )
+            rows += read_packed(answer)
         return rows
 
     def find(
@@ -142,15 +143,14 @@ class CollectionRows:
         options: dict[str, Any] = {"limit": min(limit, _MAX_HITS)} if limit else {}
         if consistency_level:
             options["consistency_level"] = consistency_level
-        return list(
-            self._read(
-                self._client.query,
-                expression,
-                filter=expression,
-                output_fields=list(fields or self.layout.document_fields),
-                **options,
-            )
+        answer = self._read(
+            self._client.query,
+            expression,
+            filter=expression,
+            output_fields=list(fields or self.layout.document_fields),
+            **options,
         )
+        return read_packed(answer)
 
     def iterate(
         self, expression: str = "", fields: Sequence[str] | None = None, batch_size: int = _MAX_HITS

@@ -2,14 +2,21 @@
 
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, TypeVar
+
+from .chunks import Chunk, StoredRow
+from .ledger import LOOKED_UP_AT_ONCE
 
 T = TypeVar("T")
 
 # So many questions are asked at once.
 _THREADS = 3
+# Groups of chunks that are looked up while further ones are read. A server takes some tenths of a second for the first.
+_AHEAD = 8
 
 
 class Lookahead:
@@ -41,3 +48,41 @@ class Lookahead:
                 future.set_result(question())
             except BaseException as exc:  # noqa: BLE001 - is raised again where the answer is waited for
                 future.set_exception(exc)
+
+
+class ChunkLookups:
+    """Chunks that are looked up, a group at a time, while further ones are read.
+
+    Args:
+        lookahead: Asks for them.
+        look_up: Finds the rows that are there under some ids.
+    """
+
+    def __init__(self, lookahead: Lookahead, look_up: Callable[[Sequence[str]], Mapping[str, StoredRow]]) -> None:
+        self._lookahead = lookahead
+        self._look_up = look_up
+        self._group: list[Chunk] = []
+        self._asked: deque[tuple[list[Chunk], Future[Mapping[str, StoredRow]]]] = deque()
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Take chunks; they are asked for when there are enough of them."""
+        self._group += chunks
+        while len(self._group) >= LOOKED_UP_AT_ONCE:
+            self._ask()
+
+    def answered(self, *, to_the_end: bool = False) -> Iterator[tuple[list[Chunk], Mapping[str, StoredRow]]]:
+        """Groups of chunks in their order, each with the rows that are there under their ids.
+
+        Args:
+            to_the_end: Whether to wait for all answers, not only while too many are open.
+        """
+        if to_the_end:
+            self._ask()
+        may_wait = 0 if to_the_end else _AHEAD
+        while self._asked and (len(self._asked) > may_wait or self._asked[0][1].done()):
+            group, stored = self._asked.popleft()
+            yield group, stored.result()
+
+    def _ask(self) -> None:
+        group, self._group = self._group[:LOOKED_UP_AT_ONCE], self._group[LOOKED_UP_AT_ONCE:]
+        self._asked.append((group, self._lookahead.ask(partial(self._look_up, [chunk.row_id for chunk in group]))))

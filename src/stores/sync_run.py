@@ -2,10 +2,8 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from langchain_core.document_loaders import BaseLoader
@@ -15,9 +13,9 @@ from ..errors import CollectionNotFoundError, CollectionSchemaError, InputError
 from .chunks import Chunk, StoredRow, by_source, read_chunks
 from .embedding_requests import EmbeddingRequests, StoppedError
 from .layout import ROOT_KEY
-from .ledger import LOOKED_UP_AT_ONCE, Ledger, RowPlace
+from .ledger import Ledger, RowPlace
 from .leftovers import RowIds, find_leftovers, why_nothing_is_pruned
-from .lookahead import Lookahead
+from .lookahead import ChunkLookups, Lookahead
 from .milvus import MilvusStore
 from .origins import coverage, may_have_moved, place_of, root_of, watched
 from .rows import check_chunk
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 # New chunks that are looked up at once: each question by text looks through all rows of a Milvus Lite database.
 _NEW_CHUNKS = 1000
-# Groups of chunks that are looked up while further ones are read. A server takes some tenths of a second for the first.
-_AHEAD = 8
 _CHARS_PER_TOKEN = 4
 # After Ctrl-C: as long as the request to Milvus that is under way may take to end.
 _INTERRUPT_SECONDS = 0.8
@@ -75,6 +71,7 @@ class SyncRun:
         self._writer: SyncWriter | None = None
         self._found = self._chars = 0
         self._lookahead = Lookahead()
+        self._lookups = ChunkLookups(self._lookahead, self._stored)
         self._counted: Future[int] | None = None
         self._read: set[str] = set()
         self._failed: set[str] = set()
@@ -84,8 +81,6 @@ class SyncRun:
         self._unclaimed = 0
         self._language: str | None = None
         self._cut: set[str] = set()
-        self._group: list[Chunk] = []
-        self._asked: deque[tuple[list[Chunk], Future[dict[str, StoredRow]]]] = deque()
         self._new: list[Chunk] = []
         self._repeated: list[Chunk] = []
         self._counted_texts: set[str] = set()
@@ -129,8 +124,8 @@ class SyncRun:
             self._read_all()
         except _LoaderFailedError as exc:
             loader_error = exc.reason
-        self._look_up_group()
-        self._compare_until(0)
+        for group, stored in self._lookups.answered(to_the_end=True):
+            self._compare(group, stored)
         note = self._upkeep.splitter_change(self._rows.layout) if self._rows else None
         self._report.notes += [note] if note and self._count_before else []
         self._report.notes += what_is_not_found(self._cut)
@@ -206,13 +201,12 @@ class SyncRun:
             self._read.add(source)
             self._report.sources += 1
             try:
-                self._group += read_chunks(source, self._splitter.transform_documents(documents))
+                self._lookups.add(read_chunks(source, self._splitter.transform_documents(documents)))
             except Exception as exc:  # noqa: BLE001 - the splitter's, whatever it is
                 self._fail_source(source, f"The splitter failed ({type(exc).__name__}): {exc}")
             self._progress.read()
-            if len(self._group) >= LOOKED_UP_AT_ONCE:
-                self._look_up_group()
-                self._compare_until(_AHEAD)
+            for group, stored in self._lookups.answered():
+                self._compare(group, stored)
 
     def _report_unreadable(self, error: Exception) -> None:
         self._unreadable = True
@@ -227,25 +221,19 @@ class SyncRun:
             self._check_stop()
             yield place
 
-    def _look_up_group(self) -> None:
-        group, self._group = self._group, []
-        self._asked.append((group, self._lookahead.ask(partial(self._stored, [chunk.row_id for chunk in group]))))
-
     def _stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
         return Ledger(self._rows).stored(row_ids) if self._rows is not None and self._count_before else {}
 
-    def _compare_until(self, left: int) -> None:
-        """Compare the chunks that were looked up; wait for answers only while more than so many groups are left."""
-        while self._asked and (len(self._asked) > left or self._asked[0][1].done()):
-            group, stored = self._asked.popleft()
-            self._compare(group, stored.result())
-
     def _compare(self, group: Sequence[Chunk], stored: Mapping[str, StoredRow]) -> None:
         """Sort chunks into those that stay, move, and are new."""
+        mine, unchanged = (self._root,), 0
         for chunk in group:
             self._check_stop()
             self._live.add(chunk.row_id)
             row = stored.get(chunk.row_id)
+            if row is not None and row.roots == mine and row.holds(chunk):
+                unchanged += 1
+                continue
             if row is not None and (others := tuple(root for root in row.roots if root != self._root)):
                 self._others.update(others)
                 chunk = replace(chunk, others=others)
@@ -274,6 +262,10 @@ class SyncRun:
                 self._report.moved += 1
             else:
                 self._writer.store(chunk, like=chunk.row_id, moved=True)
+        if unchanged:
+            self._found += unchanged
+            self._report.unchanged += unchanged
+            self._progress.stored(unchanged)
         if len(self._new) >= _NEW_CHUNKS:
             self._place()
 

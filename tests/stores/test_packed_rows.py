@@ -1,4 +1,4 @@
-"""Rows written in Milvus' wire format are those that its client would have written."""
+"""Rows written and read in Milvus' wire format are those that its client would have written and read."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from pymilvus import MilvusClient
+from pymilvus.client.types import HybridExtraList
 from pymilvus.exceptions import ParamError
 
 from milvus_rag import MilvusStore, open_store, sync
 from milvus_rag.stores.layout import Layout
-from milvus_rag.stores.packed_rows import pack, write_packed
+from milvus_rag.stores.packed_rows import pack, read_packed, write_packed
 from support.pages import Lines, Pages
 from support.word_embeddings import WordEmbeddings
 
@@ -158,3 +159,48 @@ def test_an_error_of_the_server_is_raised(store: MilvusStore) -> None:
         write_packed(store.client, layout, short, insert=store.server.lite, timeout=30)
     assert isinstance(store.client, MilvusClient)
     assert read(store) == []
+
+
+class TestReading:
+    """`read_packed`: each test asks twice, since the client's rows are read where they are looked at."""
+
+    def answer(self, store: MilvusStore, fields: list[str]) -> Any:
+        rows = store.collection.rows()
+        rows.upsert(rows_of(store))
+        options = {"filter": 'pk != ""', "output_fields": fields, "consistency_level": "Strong"}
+        return store.client.query(store.collection_name, **options)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            ["pk", "$meta"],
+            ["pk", "text", "$meta"],
+            ["pk", "text", "vector", "$meta"],
+            ["source"],
+            ["source", "m"],
+            ["*"],
+        ],
+        ids=" ".join,
+    )
+    def test_is_what_the_client_reads(self, store: MilvusStore, fields: list[str]) -> None:
+        def in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            assert len(rows) == len(METADATA) + 1
+            return sorted(rows, key=lambda row: str(row["pk"]))
+
+        ours, theirs = (self.answer(store, fields) for _ in range(2))
+        assert in_order(read_packed(ours)) == in_order(list(theirs))
+
+    @pytest.mark.parametrize("fields", [["pk", "$meta"], ["pk", "text", "$meta"]], ids=" ".join)
+    def test_does_not_leave_it_to_the_client(
+        self, store: MilvusStore, fields: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answer = self.answer(store, fields)
+        monkeypatch.delattr(HybridExtraList, "__getitem__")
+        monkeypatch.delattr(HybridExtraList, "__iter__")
+        read = {row["pk"]: row for row in read_packed(answer)}
+        assert read["1"] == {**METADATA[1], **{name: read["1"][name] for name in fields if name != "$meta"}}
+
+    @pytest.mark.parametrize("rows", [[], [{"pk": "1", "source": "faq.md"}]])
+    def test_of_another_client_is_what_it_reads(self, rows: list[dict[str, Any]]) -> None:
+        assert read_packed(rows) == rows
+        assert read_packed(iter(rows)) == rows
