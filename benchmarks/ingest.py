@@ -319,7 +319,7 @@ def _show(name: str, figures: dict[str, Any]) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--docs", type=Path, default=DOCS)
-    parser.add_argument("--turns", type=int, default=3, help="of which the fastest counts")
+    parser.add_argument("--turns", type=int, default=5, help="of which the fastest counts")
     parser.add_argument("--only", help="a part of a server's name")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--json", type=Path)

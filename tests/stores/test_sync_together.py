@@ -22,6 +22,8 @@ from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, open_page
 from support.syncing import KEY, loopback_embedding
 
 _START_SECONDS = 60
+OLD = {"a.md": "one\ntwo\nthree", "b.md": "four"}
+NEW = {"a.md": "zero\ntwo\nthree", "b.md": "four\nfive"}
 
 
 @contextmanager
@@ -84,6 +86,41 @@ class TestReaders:
                     sync(Pages(changed), Lines(), store)
                     assert places(store) == chunks_of(changed)
             assert counts[0] > 5
+            store.drop()
+
+
+@pytest.mark.parametrize(
+    "uri_fixture", ["lite_uri", pytest.param("server_uri", marks=pytest.mark.server)], ids=["Lite", "server"]
+)
+class TestWritesOfTheMomentBefore:
+    """A server shows them to others 0.1 to 0.6 s later."""
+
+    @pytest.fixture
+    def uri(self, request: pytest.FixtureRequest, uri_fixture: str) -> str:
+        return str(request.getfixturevalue(uri_fixture))
+
+    def test_by_another_client_are_seen(self, uri: str, collection_name: str) -> None:
+        with open_pages(uri, CountingEmbeddings(), collection_name) as store:
+            for pages in [OLD, NEW] * 2:
+                sync(Pages(pages), Lines(), store)
+                first, *_ = snapshot(store)
+                store.client.delete(collection_name, ids=[first])
+                assert sync(Pages(pages), Lines(), store).added == 1
+                assert places(store) == chunks_of(pages)
+            store.drop()
+
+    def test_by_another_sync_are_seen(self, uri: str, collection_name: str) -> None:
+        embedding = CountingEmbeddings()
+        with (
+            open_pages(uri, embedding, collection_name) as store,
+            open_pages(uri, embedding, collection_name) as other,
+        ):
+            for pages in [OLD, NEW, {}] * 2:
+                sync(Pages(pages), Lines(), store)
+                embedded = len(embedding.texts)
+                report = sync(Pages(pages), Lines(), other)
+                assert (report.unchanged, report.added, report.removed) == (len(chunks_of(pages)), 0, 0)
+                assert len(embedding.texts) == embedded
             store.drop()
 
 
