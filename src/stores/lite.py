@@ -135,7 +135,7 @@ class _NoNoise(logging.Filter):
 LITE_DATABASES = LiteDatabases()
 
 
-def quiet(logger_name: str) -> None:
+def without_noise(logger_name: str) -> None:
     """Keep a warning of pymilvus that does not concern Milvus Lite out of the log."""
     logger = logging.getLogger(logger_name)
     if not any(isinstance(known, _NoNoise) for known in logger.filters):

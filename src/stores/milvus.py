@@ -27,7 +27,7 @@ from .connection import Server, check_uri, connection_arguments, is_file_uri, pu
 from .filters import Column, to_expression
 from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
-from .lite import LITE_DATABASES, database_path, quiet
+from .lite import LITE_DATABASES, database_path, without_noise
 from .rows import check_vectors, to_document
 from .search_methods import VECTOR_KEY, Filter, Hits
 from .searched_text import index_terms
@@ -164,7 +164,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         """Called by the base class once it is connected."""
         self._opened = True
         self.server = Server(self._uri, self.client.get_server_version())
-        quiet("pymilvus.client.iterator.query_iterator")
+        without_noise("pymilvus.client.iterator.query_iterator")
         self.collection = Collection(
             self.client,
             self.server,
