@@ -5,11 +5,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
 from ..errors import InputError
+from .layout import DIGEST_KEY, ROOT_KEY, Layout, escape_key, roots_of
 from .searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
@@ -40,25 +41,50 @@ class Chunk:
     others: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRow:
+class StoredRow(NamedTuple):
     """What the collection has under an id, without its text.
 
     Attributes:
-        metadata: As it was stored.
-        digest: Digest of what its vector was made of.
-        roots: Names of the loaders that have it; none for a row that `sync` did not store.
+        returned: The row as Milvus returns it.
+        layout: The collection's.
     """
 
-    metadata: Mapping[str, Any]
-    digest: str | None
-    roots: tuple[str, ...]
+    returned: Mapping[str, Any]
+    layout: Layout
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """As it was stored."""
+        return self.layout.metadata_of(self.returned)
+
+    @property
+    def digest(self) -> str | None:
+        """Of what its vector was made of."""
+        return self.returned.get(DIGEST_KEY)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Names of the loaders that have it; none for a row that `sync` did not store."""
+        return roots_of(self.returned)
+
+    def is_just(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row is one that `row_of` makes. Where it is not, it may still hold the same."""
+        return _are_same(self.returned, row)
 
     def holds(self, chunk: Chunk) -> bool:
         """Whether the row is what a chunk would be stored as, whoever has it."""
         if self.digest != chunk.digest:
             return False
-        return self.metadata == chunk.metadata or self.metadata == _plain(chunk.metadata)
+        metadata = self.metadata
+        return _are_same(metadata, chunk.metadata) or _are_same(metadata, _plain(chunk.metadata))
+
+
+def row_of(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
+    """What Milvus returns of a row, without its text and its vectors, that a loader alone stored for a chunk."""
+    fields = layout.static_fields
+    # What is wrong with other keys is said where they are to be stored.
+    row = {escape_key(key, fields) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
+    return {**row, ROOT_KEY: [root], DIGEST_KEY: chunk.digest, layout.primary_field: chunk.row_id}
 
 
 def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Document]]]:
@@ -108,11 +134,19 @@ def _source_of(document: Document) -> str:
     return source
 
 
+def _are_same(stored: Any, given: Any) -> bool:
+    try:
+        return bool(stored == given)
+    except (TypeError, ValueError, RecursionError):
+        # Arrays, say, which have no one answer. Milvus could not keep them.
+        return False
+
+
 def _plain(metadata: Mapping[str, Any]) -> Any:
     """Metadata as it comes back from Milvus: what JSON makes of it."""
     try:
         return json.loads(json.dumps(metadata))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return dict(metadata)
 
 

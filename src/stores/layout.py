@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
@@ -124,6 +124,7 @@ def roots_of(row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, found)) if isinstance(found, Sequence) else ()
 
 
+@lru_cache(1024)
 def escape_key(key: str, static_fields: frozenset[str]) -> str:
     """The dynamic key for a metadata key: another name where a field, a key of ours, or an escaped key has it."""
     taken = key in static_fields or key in _HIDDEN or key in _LITE_KEYS

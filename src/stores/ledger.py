@@ -49,7 +49,7 @@ class Ledger:
         """Rows by id."""
         layout = self._rows.layout
         rows = self._rows.get(row_ids, [self._key, "$meta"], _SOON, LOOKED_UP_AT_ONCE)
-        return {row[self._key]: StoredRow(layout.metadata_of(row), row.get(DIGEST_KEY), roots_of(row)) for row in rows}
+        return {row[self._key]: StoredRow(row, layout) for row in rows}
 
     def ids_by_digest(self, digests: Sequence[str], *, fresh: bool = False) -> dict[str, str]:
         """A row for each digest that is in the collection, of which the vector can be taken.

@@ -50,19 +50,30 @@ class Lookahead:
                 future.set_exception(exc)
 
 
+# A chunk, and what its row should be.
+LookedUp = tuple[Chunk, Mapping[str, Any]]
+
+
 class ChunkLookups:
     """Chunks that are looked up, a group at a time, while further ones are read.
 
     Args:
         lookahead: Asks for them.
         look_up: Finds the rows that are there under some ids.
+        as_row: Says what the row of a chunk should be.
     """
 
-    def __init__(self, lookahead: Lookahead, look_up: Callable[[Sequence[str]], Mapping[str, StoredRow]]) -> None:
+    def __init__(
+        self,
+        lookahead: Lookahead,
+        look_up: Callable[[Sequence[str]], Mapping[str, StoredRow]],
+        as_row: Callable[[Chunk], Mapping[str, Any]],
+    ) -> None:
         self._lookahead = lookahead
         self._look_up = look_up
+        self._as_row = as_row
         self._group: list[Chunk] = []
-        self._asked: deque[tuple[list[Chunk], Future[Mapping[str, StoredRow]]]] = deque()
+        self._asked: deque[tuple[list[LookedUp], Future[Mapping[str, StoredRow]]]] = deque()
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Take chunks; they are asked for when there are enough of them."""
@@ -70,8 +81,8 @@ class ChunkLookups:
         while len(self._group) >= LOOKED_UP_AT_ONCE:
             self._ask()
 
-    def answered(self, *, to_the_end: bool = False) -> Iterator[tuple[list[Chunk], Mapping[str, StoredRow]]]:
-        """Groups of chunks in their order, each with the rows that are there under their ids.
+    def answered(self, *, to_the_end: bool = False) -> Iterator[tuple[list[LookedUp], Mapping[str, StoredRow]]]:
+        """Groups of chunks in their order, each with what its row should be; and the rows under their ids.
 
         Args:
             to_the_end: Whether to wait for all answers, not only while too many are open.
@@ -85,4 +96,6 @@ class ChunkLookups:
 
     def _ask(self) -> None:
         group, self._group = self._group[:LOOKED_UP_AT_ONCE], self._group[LOOKED_UP_AT_ONCE:]
-        self._asked.append((group, self._lookahead.ask(partial(self._look_up, [chunk.row_id for chunk in group]))))
+        asked = self._lookahead.ask(partial(self._look_up, [chunk.row_id for chunk in group]))
+        # That it is known before the answer is here shortens an unchanged run.
+        self._asked.append(([(chunk, self._as_row(chunk)) for chunk in group], asked))

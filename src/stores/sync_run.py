@@ -4,18 +4,18 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionNotFoundError, CollectionSchemaError, InputError
-from .chunks import Chunk, StoredRow, by_source, read_chunks
+from .chunks import Chunk, StoredRow, by_source, read_chunks, row_of
 from .embedding_requests import EmbeddingRequests, StoppedError
 from .layout import ROOT_KEY
 from .ledger import Ledger, RowPlace
 from .leftovers import RowIds, find_leftovers, why_nothing_is_pruned
-from .lookahead import ChunkLookups, Lookahead
+from .lookahead import ChunkLookups, Lookahead, LookedUp
 from .milvus import MilvusStore
 from .origins import coverage, may_have_moved, place_of, root_of, watched
 from .rows import check_chunk
@@ -71,7 +71,7 @@ class SyncRun:
         self._writer: SyncWriter | None = None
         self._found = self._chars = 0
         self._lookahead = Lookahead()
-        self._lookups = ChunkLookups(self._lookahead, self._stored)
+        self._lookups = ChunkLookups(self._lookahead, self._stored, self._as_row)
         self._counted: Future[int] | None = None
         self._read: set[str] = set()
         self._failed: set[str] = set()
@@ -224,14 +224,17 @@ class SyncRun:
     def _stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
         return Ledger(self._rows).stored(row_ids) if self._rows is not None and self._count_before else {}
 
-    def _compare(self, group: Sequence[Chunk], stored: Mapping[str, StoredRow]) -> None:
+    def _as_row(self, chunk: Chunk) -> Mapping[str, Any]:
+        return row_of(chunk, self._root, self._rows.layout) if self._rows is not None else {}
+
+    def _compare(self, group: Sequence[LookedUp], stored: Mapping[str, StoredRow]) -> None:
         """Sort chunks into those that stay, move, and are new."""
-        mine, unchanged = (self._root,), 0
-        for chunk in group:
+        unchanged = 0
+        for chunk, as_row in group:
             self._check_stop()
             self._live.add(chunk.row_id)
             row = stored.get(chunk.row_id)
-            if row is not None and row.roots == mine and row.holds(chunk):
+            if row is not None and row.is_just(as_row):
                 unchanged += 1
                 continue
             if row is not None and (others := tuple(root for root in row.roots if root != self._root)):

@@ -6,7 +6,9 @@ import pytest
 from langchain_core.documents import Document
 
 from milvus_rag.errors import InputError
-from milvus_rag.stores.chunks import StoredRow, by_source, read_chunks
+from milvus_rag.stores.chunks import StoredRow, by_source, read_chunks, row_of
+from milvus_rag.stores.layout import Layout
+from milvus_rag.stores.rows import to_row
 
 
 def documents(*texts: str, **metadata: object) -> list[Document]:
@@ -62,11 +64,25 @@ def test_a_chunk_knows_its_position() -> None:
     ]
 
 
+# With keys that have other names in a row.
+LAYOUT = Layout(static_fields=frozenset({"pk", "text", "vector"}), properties={"layout": 1})
+TRICKY = {"tags": ("x", "y"), "size": 1.5, "nested": {"a": None}, "text": "t", "sync_root": "s", "metadata_text": 1}
+
+
 class TestStoredRow:
     def row(self, **changes: object) -> StoredRow:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
-        stored = {"metadata": json.loads(json.dumps(chunk.metadata)), "digest": chunk.digest, "roots": ("r",)}
-        return StoredRow(**{**stored, **changes})
+        return StoredRow({**json.loads(json.dumps(row_of(chunk, "r", LAYOUT))), **changes}, LAYOUT)
+
+    def test_is_what_was_written(self) -> None:
+        (chunk,) = read_chunks("a.md", documents("one", **TRICKY))
+        written = to_row(
+            LAYOUT, chunk.row_id, chunk.text, chunk.metadata, extra={"sync_root": ["r"], "sync_digest": chunk.digest}
+        )
+        assert {**row_of(chunk, "r", LAYOUT), "tags": ["x", "y"], "text": "one"} == written
+        row = StoredRow(written, LAYOUT)
+        assert (row.roots, row.digest) == (("r",), chunk.digest)
+        assert row.holds(chunk)
 
     def test_holds_what_it_was_made_of(self) -> None:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
@@ -74,9 +90,10 @@ class TestStoredRow:
 
     def test_holds_it_whoever_has_it(self) -> None:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
-        assert self.row(roots=()).holds(chunk)
+        assert self.row(sync_root=["another"]).holds(chunk)
+        assert self.row(sync_root=None).holds(chunk)
 
-    @pytest.mark.parametrize("changes", [{"metadata": {"source": "a.md", "chunk": 0}}, {"digest": "d"}])
+    @pytest.mark.parametrize("changes", [{"size": 2}, {"chunk": 1}, {"more": 1}, {"sync_digest": "d"}])
     def test_does_not_hold_what_changed(self, changes: dict[str, object]) -> None:
         (chunk,) = read_chunks("a.md", documents("one", tags=("x", "y"), size=1.5, nested={"a": None}))
         assert not self.row(**changes).holds(chunk)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from langchain_core.documents import Document
 
@@ -37,6 +38,13 @@ def embedding() -> CountingEmbeddings:
 def store(lite_uri: str, embedding: CountingEmbeddings) -> Iterator[MilvusStore]:
     with open_store(lite_uri, embedding=embedding, full_text=False) as opened:
         yield opened
+
+
+def _nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 def refuse_bad(texts: list[str]) -> None:
@@ -97,6 +105,26 @@ class TestAChunkThatCannotBeStored:
         report = sync(Pages({"a.md": "one"}, metadata={"when": object()}), Lines(), store)
         assert "'when'" in report.failed[0].reason
         assert embedding.texts == []
+
+    @pytest.mark.parametrize(
+        "metadata",
+        [{"tags": np.array([1, 2])}, {"tags": {5: 1}}, {"tags": _nested(300)}, {5: 1}, {None: 1}, {"": 1}],
+        ids=["array", "number as a nested key", "deep", "number as a key", "none as a key", "empty key"],
+    )
+    def test_where_it_could_be_before_keeps_its_row(self, store: MilvusStore, metadata: dict[Any, Any]) -> None:
+        before: dict[str, Any] = {"tags": [1, 2]}
+        sync(Pages({"a.md": "one\ntwo"}, metadata=before), Lines(), store)
+        report = sync(Pages({"a.md": "one\ntwo"}, metadata=metadata), Lines(), store)
+        assert [(failure.source, failure.chunk) for failure in report.failed] == [("a.md", 0), ("a.md", 1)]
+        assert "Metadata" in report.failed[0].reason
+        assert (report.moved, report.removed) == (0, 0)
+        assert sync(Pages({"a.md": "one\ntwo"}, metadata=before), Lines(), store).unchanged == 2
+
+    def test_is_unchanged_where_it_is_kept_otherwise(self, store: MilvusStore) -> None:
+        """A tuple as a list, and keys of a row's own under other names."""
+        pages = Pages({"a.md": "one"}, metadata={"tags": ("x", "y"), "text": 1, "sync_root": 2, "metadata_a": 3})
+        assert sync(pages, Lines(), store).added == 1
+        assert sync(pages, Lines(), store).unchanged == 1
 
 
 class TestASourceThatCannotBeRead:
