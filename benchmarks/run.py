@@ -82,13 +82,13 @@ def measured() -> dict[str, Any]:
 
 
 def machine_of(results: dict[str, Any]) -> str:
-    """The machine, or machines, in a line."""
-    lines = {
-        f"{of['processor']}, {of['cores']} cores, {of['memory_gib']} GiB, {of['system']}, Python {of['python']}, "
-        f"{of['on']}"
-        for of in (entry["measured"] for entry in results.values())
-    }
-    return "; ".join(sorted(lines))
+    """The machine, or machines, in a line, each with the days on which it was measured."""
+    days: dict[str, set[str]] = {}
+    for of in (entry["measured"] for entry in results.values()):
+        size = f"{of['cores']} cores, {of['memory_gib']} GiB"
+        machine = f"{of['processor']}, {size}, {of['system']}, Python {of['python']}"
+        days.setdefault(machine, set()).add(of["on"])
+    return "; ".join(f"{machine}, {' and '.join(sorted(on))}" for machine, on in sorted(days.items()))
 
 
 def _processor() -> str:
