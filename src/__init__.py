@@ -11,37 +11,37 @@ if TYPE_CHECKING:
     from .chains.rag import rag_chain
     from .chains.retrieval import milvus_retriever
     from .errors import MilvusRagError
+    from .indexing.sync import SyncReport, async_sync, sync
     from .loaders.markdown import MarkdownLoader
     from .loaders.splitters import MarkdownSplitter, MarkerSplitter
     from .models.chat import chat_model, swappable_chat_model
     from .models.embeddings import embedding_model
-    from .models.extractive import ExtractiveChatModel
-    from .models.local import LocalEmbeddings
-    from .models.pymilvus_models import PymilvusEmbeddings
-    from .models.pymilvus_reranker import PymilvusReranker
-    from .models.pymilvus_sparse import PymilvusSparseEmbeddings
+    from .models.local.embeddings import LocalEmbeddings
+    from .models.pymilvus_model.dense import PymilvusEmbeddings
+    from .models.pymilvus_model.reranker import PymilvusReranker
+    from .models.pymilvus_model.sparse import PymilvusSparseEmbeddings
+    from .models.quoting.chat import ExtractiveChatModel
     from .models.rerankers import reranker
     from .server import create_app
     from .settings import Settings
     from .stores.milvus import MilvusStore, open_store
-    from .stores.sync import SyncReport, async_sync, sync
 
 _MODULES = {
-    "ExtractiveChatModel": ".models.extractive",
-    "LocalEmbeddings": ".models.local",
+    "ExtractiveChatModel": ".models.quoting.chat",
+    "LocalEmbeddings": ".models.local.embeddings",
     "MarkdownLoader": ".loaders.markdown",
     "MarkdownSplitter": ".loaders.splitters",
     "MarkerSplitter": ".loaders.splitters",
     "MilvusRagError": ".errors",
     "MilvusStore": ".stores.milvus",
-    "PymilvusEmbeddings": ".models.pymilvus_models",
-    "PymilvusReranker": ".models.pymilvus_reranker",
-    "PymilvusSparseEmbeddings": ".models.pymilvus_sparse",
+    "PymilvusEmbeddings": ".models.pymilvus_model.dense",
+    "PymilvusReranker": ".models.pymilvus_model.reranker",
+    "PymilvusSparseEmbeddings": ".models.pymilvus_model.sparse",
     "SYSTEM_PROMPT": ".chains.prompts",
     "Settings": ".settings",
-    "SyncReport": ".stores.sync",
+    "SyncReport": ".indexing.sync",
     "USER_PROMPT": ".chains.prompts",
-    "async_sync": ".stores.sync",
+    "async_sync": ".indexing.sync",
     "chat_model": ".models.chat",
     "create_app": ".server",
     "embedding_model": ".models.embeddings",
@@ -50,7 +50,7 @@ _MODULES = {
     "rag_chain": ".chains.rag",
     "reranker": ".models.rerankers",
     "swappable_chat_model": ".models.chat",
-    "sync": ".stores.sync",
+    "sync": ".indexing.sync",
 }
 
 __all__ = [

@@ -148,7 +148,7 @@ def _embedding(embedding: Any) -> list[Finding]:
 
 
 def _chat_model(settings: Settings) -> list[Finding]:
-    from .models.providers import parse_spec
+    from .models.providers.table import parse_spec
     from .pipeline import build_chat_model
 
     try:
@@ -179,8 +179,8 @@ def _reranker(settings: Settings) -> list[Finding]:
 
 def _model_file(subject: str, name: str, model: str) -> Finding:
     """Whether a model that runs on this machine is on it."""
-    from .models.model_folder import is_folder, read_model_folder
-    from .models.model_hub import check_available, default_cache_dir, find_model
+    from .models.local.model_folder import is_folder, read_model_folder
+    from .models.local.model_hub import check_available, default_cache_dir, find_model
 
     try:
         if is_folder(model):

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from langchain_text_splitters import TextSplitter
 
     from .chains.retrieval import MilvusRetriever
+    from .indexing.report import SyncReport
     from .loaders.markdown import MarkdownLoader
     from .stores.milvus import MilvusStore
-    from .stores.sync_report import SyncReport
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def build_embedding(settings: Settings) -> "Embeddings | None":
 
 def _remembered_embedding(settings: Settings) -> str | None:
     """Spec of the embedding that a collection was built with, if it can be made here."""
-    from .models.providers import PROVIDERS
+    from .models.providers.table import PROVIDERS
 
     with _open(settings, None, full_text=False) as store:
         properties = store.layout.properties if store.layout else {}
@@ -168,7 +168,7 @@ def build_index(
         InputError: Two paths have files of the same name, so that one would replace the other's; or the options
             contradict each other.
     """
-    from .stores.sync import sync
+    from .indexing.sync import sync
 
     part = parse_shard(shard)
     if rebuild:
@@ -204,7 +204,7 @@ def build_index(
 
 
 def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options: Any) -> "list[SyncReport]":
-    from .stores.rebuild import rebuild as build_anew
+    from .indexing.rebuild import rebuild as build_anew
 
     spec = settings.embeddings or _remembered_embedding(settings)
     embedding = build_embedding(settings)

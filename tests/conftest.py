@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,18 @@ def _no_developer_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         if name.startswith(_PROVIDER_PREFIXES) and name != "LANGSMITH_TRACING":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def lite_uri(tmp_path: Path) -> str:
+    """Path of a Milvus Lite database that is not there yet."""
+    return str(tmp_path / "test.db")
+
+
+@pytest.fixture
+def collection_name() -> str:
+    """A name that no other test uses, for a server that lives on."""
+    return f"test_{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="session")

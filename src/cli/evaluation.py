@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..evaluation.measures import Result
-    from ..stores.sync_report import SyncReport
+    from ..indexing.report import SyncReport
 
 
 def evaluate(

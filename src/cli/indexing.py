@@ -10,8 +10,8 @@ from .output import end_interrupted, print_json, printable, progress_bar, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..indexing.report import SyncReport
     from ..settings import Settings
-    from ..stores.sync_report import SyncReport
 
 _WORDS = ("added", "moved", "unchanged", "removed")
 
@@ -89,8 +89,8 @@ def index_paths(
     settings: "Settings", paths: list[str], *, rebuild: bool = False, shard: str | None = None, **options: Any
 ) -> "list[SyncReport]":
     """Sync all paths, with a progress bar; say what failed and what is worth knowing; Ctrl-C ends the program."""
+    from ..indexing.report import SyncInterrupted
     from ..pipeline import build_index
-    from ..stores.sync_report import SyncInterrupted
 
     try:
         with progress_bar("Indexing") as on_progress:

@@ -10,7 +10,7 @@ from .output import print_json
 
 def providers(json: o.Json = False) -> None:
     """List the model providers, and which of them are ready here."""
-    from ..models.endpoints import provider_statuses
+    from ..models.providers.endpoints import provider_statuses
 
     rows = provider_statuses()
     if json:

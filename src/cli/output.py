@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from rich.table import Table
 
-    from ..stores.sync_report import SyncProgress
+    from ..indexing.report import SyncProgress
 
 INTERRUPTED = 130
 # Columns of a table that goes to a file or another program: no line is broken.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..extras import require
+from ..indexing.report import SyncReport
 from ..models.rerankers import reranker
 from ..pipeline import build_index, build_retriever, build_store
 from ..settings import Settings
 from ..stores.milvus import MilvusStore
-from ..stores.sync_report import SyncReport
 from .measures import DEPTH, Result, measure
 from .questions import Question
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from .markdown_blocks import Block, Kind
+from ..markdown.blocks import Block, Kind
 
 _SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "？")  # noqa: RUF001 - the full-width marks are meant
 

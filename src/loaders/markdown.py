@@ -14,11 +14,11 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
+from ..markdown.blocks import first_heading
+from ..markdown.front_matter import front_matter_fields, title_of
 from .archives import Archive
 from .download import Download, KeptDownload, file_name, is_url, public_url
-from .front_matter import front_matter_fields, title_of
 from .glob_patterns import Glob
-from .markdown_blocks import first_heading
 from .sources import Files, Folder, SingleFile, reason
 
 MAX_FILE_BYTES = 100 * 2**20

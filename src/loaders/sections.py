@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from .markdown_blocks import Block, Kind
+from ..markdown.blocks import Block, Kind
 
 
 @dataclass(frozen=True, slots=True)

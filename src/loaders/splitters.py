@@ -9,9 +9,9 @@ from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
 from ..errors import InputError
+from ..markdown.blocks import MAX_HEADING, scan_blocks
+from ..markdown.front_matter import front_matter_fields, front_matter_length, title_of
 from .cutting import Piece, SourceText, cut
-from .front_matter import front_matter_fields, front_matter_length, title_of
-from .markdown_blocks import MAX_HEADING, scan_blocks
 from .sections import Section, join_small, place_headings, sections
 
 _IMMUTABLE = frozenset({str, int, float, bool, type(None)})

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from ..errors import InputError
 from ..extras import require
-from .calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
-from .endpoints import resolve_endpoint, warn_if_retired
-from .providers import Spec, parse_spec
+from .providers.calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
+from .providers.endpoints import resolve_endpoint, warn_if_retired
+from .providers.table import Spec, parse_spec
 from .swapping import LazyChatModel, SwappableChatModel
 
 # Set in a call's config: {"configurable": {"llm": "fireworks"}}.
@@ -143,6 +143,6 @@ def _local(spec: Spec, options: Mapping[str, Any]) -> BaseChatModel:
             f"There is no local chat model {spec.model!r}: 'local' quotes the passages, without a language model. For "
             f"a model on a server of yours, use 'openai:{spec.model}' with base_url=."
         )
-    from .extractive import ExtractiveChatModel
+    from .quoting.chat import ExtractiveChatModel
 
     return ExtractiveChatModel(**options)

@@ -9,11 +9,11 @@ from pydantic import SecretStr
 
 from ..errors import InputError
 from ..extras import require
-from .calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
 from .embedding_traits import embedding_traits
-from .endpoints import Endpoint, resolve_endpoint, warn_if_retired
-from .provider_embeddings import EmbeddingClient, ProviderEmbeddings, Wrapping
-from .providers import Spec, find_provider, parse_spec
+from .providers.calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
+from .providers.embeddings import EmbeddingClient, ProviderEmbeddings, Wrapping
+from .providers.endpoints import Endpoint, resolve_endpoint, warn_if_retired
+from .providers.table import Spec, find_provider, parse_spec
 
 _CLIENTS = {"gemini": (".gemini", "GeminiEmbeddings"), "openai": (".openai_compatible", "OpenAICompatibleEmbeddings")}
 
@@ -57,12 +57,12 @@ def embedding_model(
         normalise: Whether vectors are scaled to length 1, so that inner product and cosine rank alike.
         max_batch: Most texts in one request, by default the provider's limit.
         max_batch_chars: Most characters in one request, by default what keeps under the provider's limit of tokens.
-        **options: Arguments of LangChain's class for the provider, or of `milvus_rag.models.local.LocalEmbeddings`.
+        **options: Arguments of LangChain's class for the provider, or of `LocalEmbeddings`.
 
     Returns:
         Embeddings that work in any number of threads and event loops, with a ``fingerprint``, ``max_batch``,
         ``max_batch_chars`` and ``without_retries()``, see
-        `milvus_rag.models.provider_embeddings.ProviderEmbeddings`.
+        `milvus_rag.models.providers.embeddings.ProviderEmbeddings`.
 
     Raises:
         UnknownProviderError: There is no such provider.
@@ -109,7 +109,7 @@ def _local(
 ) -> Embeddings:
     if dimension is not None or not normalise:
         raise InputError(f"The model local:{model} has a dimension of its own, and its vectors are normalised.")
-    from .local import LocalEmbeddings
+    from .local.embeddings import LocalEmbeddings
 
     return LocalEmbeddings(model, query_prefix=query_prefix, document_prefix=document_prefix, **options)
 

@@ -61,13 +61,13 @@ def reranker(
     scorer: Scorer
     match provider.strip().lower():
         case "jina":
-            from .jina import JinaScorer
+            from .providers.jina import JinaScorer
 
             scorer = JinaScorer(
                 model.strip() or None, timeout=timeout, max_retries=max_retries, api_key=api_key, base_url=base_url
             )
         case "local":
-            from .cross_encoder import DEFAULT_MODEL, CrossEncoderScorer
+            from .local.cross_encoder import DEFAULT_MODEL, CrossEncoderScorer
 
             scorer = CrossEncoderScorer(model.strip() or DEFAULT_MODEL, timeout=timeout)
         case _:

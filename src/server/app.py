@@ -23,7 +23,7 @@ from .observation import Observation, logger
 from .page_routes import FOLDER, PageFiles, page_router
 from .prefix import Prefix, route_path
 from .routes import langserve_router
-from .served import ServedChat, ServedRetriever, served_chat
+from .served_runnables import ServedChat, ServedRetriever, served_chat
 from .settings import ServerSettings, server_settings
 
 _CHAINS = ("/rag", "/answer")

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .failures import detail_of, failure_of
 from .limits import ClientGoneError
 from .metrics import Metrics
-from .record import RequestRecord, current_record, request_id
+from .request_record import RequestRecord, current_record, request_id
 
 logger = logging.getLogger("milvus_rag.server")
 

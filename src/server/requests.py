@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from .failures import RefusedRequestError
-from .record import current_record
+from .request_record import current_record
 from .settings import ServerSettings
 
 # What the retriever would read. To drop a filter in silence would be to answer from documents that the caller wanted

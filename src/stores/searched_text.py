@@ -12,7 +12,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from ..plain_text import plain_text
+from ..markdown.plain_text import plain_text
 from ..text_analysis import analyse
 from .layout import MAX_VARCHAR
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from milvus_rag.models.providers import PROVIDERS
+from milvus_rag.models.providers.table import PROVIDERS
 from milvus_rag.server.settings import ServerSettings
 from milvus_rag.settings import PREFIX
 from support.deployment import DEPLOY, ROOT, free_port, instructions_of, program

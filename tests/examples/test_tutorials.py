@@ -17,7 +17,7 @@ from milvus_rag import (
     swappable_chat_model,
     sync,
 )
-from milvus_rag.models.providers import PROVIDERS
+from milvus_rag.models.providers.table import PROVIDERS
 from support.gemini_server import GeminiServer
 from support.model_server import Recorded
 from support.openai_server import OpenAIServer

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 
 from milvus_rag.errors import InputError
-from milvus_rag.loaders.front_matter import front_matter_length
-from milvus_rag.loaders.markdown_blocks import MAX_HEADING, Kind, scan_blocks
 from milvus_rag.loaders.splitters import MarkdownSplitter
+from milvus_rag.markdown.blocks import MAX_HEADING, Kind, scan_blocks
+from milvus_rag.markdown.front_matter import front_matter_length
 from support.markdown_texts import MARKDOWN, WORDS
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from milvus_rag.models.calls import RetryPolicy
+from milvus_rag.models.providers.calls import RetryPolicy
 from support.backends import Backend
 from support.gemini_server import GeminiServer
 from support.openai_server import OpenAIServer

@@ -15,9 +15,9 @@ from milvus_rag.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from milvus_rag.models.calls import Calls, RetryPolicy
-from milvus_rag.models.endpoints import Endpoint
-from milvus_rag.models.providers import PROVIDERS
+from milvus_rag.models.providers.calls import Calls, RetryPolicy
+from milvus_rag.models.providers.endpoints import Endpoint
+from milvus_rag.models.providers.table import PROVIDERS
 
 KEY = "sk-very-secret"
 

@@ -11,16 +11,16 @@ from pydantic import SecretStr
 
 import milvus_rag.extras
 from milvus_rag.errors import InputError, MissingExtraError, MissingKeyError, UnknownProviderError
-from milvus_rag.models.answers import AnswerCheck, IncompleteAnswerError
-from milvus_rag.models.calls import Calls, RetryPolicy
 from milvus_rag.models.chat import chat_model
-from milvus_rag.models.connections import Connections, tls_context
 from milvus_rag.models.embeddings import embedding_model
-from milvus_rag.models.endpoints import Endpoint
-from milvus_rag.models.extractive import ExtractiveChatModel
-from milvus_rag.models.gemini import GeminiChat
-from milvus_rag.models.openai_compatible import OpenAICompatibleChat
-from milvus_rag.models.providers import PROVIDERS
+from milvus_rag.models.providers.answers import AnswerCheck, IncompleteAnswerError
+from milvus_rag.models.providers.calls import Calls, RetryPolicy
+from milvus_rag.models.providers.connections import Connections, tls_context
+from milvus_rag.models.providers.endpoints import Endpoint
+from milvus_rag.models.providers.gemini import GeminiChat
+from milvus_rag.models.providers.openai_compatible import OpenAICompatibleChat
+from milvus_rag.models.providers.table import PROVIDERS
+from milvus_rag.models.quoting.chat import ExtractiveChatModel
 
 
 class TestFactory:

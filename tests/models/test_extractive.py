@@ -12,7 +12,7 @@ from langchain_tests.unit_tests import ChatModelUnitTests
 
 from milvus_rag import ExtractiveChatModel
 from milvus_rag.errors import InputError
-from milvus_rag.models.extractive import INTRODUCTION, NO_ANSWER, NO_QUESTION
+from milvus_rag.models.quoting.chat import INTRODUCTION, NO_ANSWER, NO_QUESTION
 
 STORAGE = """ Where does Milvus store data?
 

@@ -18,9 +18,9 @@ from milvus_rag.errors import (
     ProviderUnavailableError,
     RateLimitError,
 )
-from milvus_rag.models.endpoints import Endpoint
-from milvus_rag.models.failures import leaks_key, provider_message, retry_after, translate
-from milvus_rag.models.providers import PROVIDERS
+from milvus_rag.models.providers.endpoints import Endpoint
+from milvus_rag.models.providers.failures import leaks_key, provider_message, retry_after, translate
+from milvus_rag.models.providers.table import PROVIDERS
 
 KEY = "sk-very-secret"
 

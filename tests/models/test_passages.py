@@ -3,7 +3,7 @@
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from milvus_rag.models.passages import Passage, read_enquiry
+from milvus_rag.models.quoting.passages import Passage, read_enquiry
 
 # The tutorials' prompts.
 SYSTEM = SystemMessage(

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from milvus_rag.errors import InputError, MissingKeyError, ProviderUnavailableError, UnknownProviderError
 from milvus_rag.models.embedding_traits import embedding_traits
-from milvus_rag.models.endpoints import Endpoint, provider_statuses, resolve_endpoint, warn_if_retired
-from milvus_rag.models.providers import PROVIDERS, RetiredModelWarning, find_provider, parse_spec
+from milvus_rag.models.providers.endpoints import Endpoint, provider_statuses, resolve_endpoint, warn_if_retired
+from milvus_rag.models.providers.table import PROVIDERS, RetiredModelWarning, find_provider, parse_spec
 
 
 def resolve(spec: str, environ: dict[str, str] | None = None, **arguments: str) -> Endpoint:

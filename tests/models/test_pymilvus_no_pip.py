@@ -12,7 +12,7 @@ from pymilvus.model.sparse import BM25EmbeddingFunction
 
 from milvus_rag import PymilvusEmbeddings, PymilvusReranker, PymilvusSparseEmbeddings
 from milvus_rag.errors import MissingExtraError
-from milvus_rag.models.pymilvus_functions import forbid_pip
+from milvus_rag.models.pymilvus_model.functions import forbid_pip
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ class TestNoPip:
         forbid_pip()
         for name, module in list(sys.modules.items()):
             if name.startswith("pymilvus.model") and hasattr(module, "prompt_install"):
-                assert module.prompt_install.__module__ == "milvus_rag.models.pymilvus_functions"
+                assert module.prompt_install.__module__ == "milvus_rag.models.pymilvus_model.functions"
 
     def test_they_have_no_other_way_to_run_a_process(self) -> None:
         """One module starts processes. Should another one begin to, this adapter must learn of it."""

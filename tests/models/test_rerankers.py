@@ -26,7 +26,7 @@ from milvus_rag.errors import (
     RateLimitError,
     UnknownProviderError,
 )
-from milvus_rag.models.cross_encoder import CrossEncoderScorer
+from milvus_rag.models.local.cross_encoder import CrossEncoderScorer
 from milvus_rag.models.reranking import Reranker
 from support.faults import Fault, broken, failing, no_such_model, rate_limited, too_large, unauthorized
 from support.jina_server import JinaServer

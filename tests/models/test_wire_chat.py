@@ -18,7 +18,7 @@ from milvus_rag.errors import (
     RateLimitError,
 )
 from milvus_rag.models.chat import chat_model
-from milvus_rag.models.providers import RetiredModelWarning
+from milvus_rag.models.providers.table import RetiredModelWarning
 from support.backends import MODES, Backend, Mode, ask
 from support.faults import (
     Fault,

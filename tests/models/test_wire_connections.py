@@ -11,7 +11,7 @@ from langchain_core.load import dumpd
 
 from milvus_rag.errors import AuthenticationError
 from milvus_rag.models.chat import chat_model
-from milvus_rag.models.connections import Connections
+from milvus_rag.models.providers.connections import Connections
 from support.backends import MODES, Backend, Mode, ask
 from support.faults import unauthorized
 from support.gemini_server import GeminiServer

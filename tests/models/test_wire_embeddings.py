@@ -22,8 +22,8 @@ from milvus_rag.errors import (
     RateLimitError,
 )
 from milvus_rag.models.embeddings import embedding_model
-from milvus_rag.models.local import LocalEmbeddings
-from milvus_rag.models.providers import RetiredModelWarning
+from milvus_rag.models.local.embeddings import LocalEmbeddings
+from milvus_rag.models.providers.table import RetiredModelWarning
 from support.backends import Backend, embed
 from support.embedding import hashed_words
 from support.faults import Fault, broken, failing, no_such_model, rate_limited, refused, too_large, unauthorized

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from milvus_rag import errors
 from milvus_rag.server.failures import detail_of, failure_of
 from milvus_rag.server.logs import JsonFormatter, TextFormatter
-from milvus_rag.server.served import ServedRetriever
+from milvus_rag.server.served_runnables import ServedRetriever
 from support.asgi import application
 
 QUESTION = {"input": "Where is data stored?"}

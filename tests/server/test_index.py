@@ -18,7 +18,7 @@ from milvus_rag.errors import (
 from milvus_rag.server import index as index_module
 from milvus_rag.server.index import Index
 from milvus_rag.server.metrics import Metrics
-from milvus_rag.server.served import ServedRetriever
+from milvus_rag.server.served_runnables import ServedRetriever
 from milvus_rag.server.settings import ServerSettings
 from milvus_rag.stores.lite import LITE_DATABASES, database_path
 from support.asgi import application

@@ -13,7 +13,7 @@ from langchain_core.documents import Document
 from langserve import RemoteRunnable
 
 from milvus_rag import create_app, rag_chain
-from milvus_rag.models.extractive import INTRODUCTION
+from milvus_rag.models.quoting.chat import INTRODUCTION
 from support.openai_server import OpenAIServer
 from support.served import Served, serving
 

@@ -8,7 +8,7 @@ from langchain_core.language_models import BaseChatModel
 
 from milvus_rag.models.chat import chat_model
 from milvus_rag.models.embeddings import embedding_model
-from milvus_rag.models.provider_embeddings import ProviderEmbeddings
+from milvus_rag.models.providers.embeddings import ProviderEmbeddings
 
 from .gemini_server import GeminiServer
 from .openai_server import OpenAIServer

@@ -3,7 +3,7 @@
 from typing import Any
 
 from milvus_rag import MilvusStore, SyncReport, sync
-from milvus_rag.stores.rebuild import rebuild
+from milvus_rag.indexing.rebuild import rebuild
 
 from .pages import CountingEmbeddings, Lines, Pages, open_pages, places
 

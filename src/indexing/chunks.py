@@ -1,0 +1,158 @@
+"""The chunks of a source as `sync` sees them: each with an id that is the same in every run and on every machine."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from langchain_core.documents import Document
+
+from ..errors import InputError
+from ..stores.layout import DIGEST_KEY, ROOT_KEY, Layout, escape_key, roots_of
+from ..stores.searched_text import embedded_as
+
+# 128 bits: no two of 10^15 texts share a digest by chance.
+_DIGEST_CHARS = 32
+POSITION_KEY = "chunk"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A chunk of a source as it is now.
+
+    Attributes:
+        row_id: Digest of source, text, and the occurrence of that text in the source.
+        source: Where it is from.
+        position: Its number in the source, from 0.
+        text: Its text.
+        metadata: Its metadata, with the position.
+        digest: Digest of what is embedded, by which the vector is found again in another source.
+        others: Names of other loaders that have the row too.
+    """
+
+    row_id: str
+    source: str
+    position: int
+    text: str
+    metadata: Mapping[str, Any]
+    digest: str
+    others: tuple[str, ...] = ()
+
+
+class StoredRow(NamedTuple):
+    """What the collection has under an id, without its text.
+
+    Attributes:
+        returned: The row as Milvus returns it.
+        layout: The collection's.
+    """
+
+    returned: Mapping[str, Any]
+    layout: Layout
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """As it was stored."""
+        return self.layout.metadata_of(self.returned)
+
+    @property
+    def digest(self) -> str | None:
+        """Of what its vector was made of."""
+        return self.returned.get(DIGEST_KEY)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """Names of the loaders that have it; none for a row that `sync` did not store."""
+        return roots_of(self.returned)
+
+    def is_just(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row is one that `row_of` makes. Where it is not, it may still hold the same."""
+        return _are_same(self.returned, row)
+
+    def holds(self, chunk: Chunk) -> bool:
+        """Whether the row is what a chunk would be stored as, whoever has it."""
+        if self.digest != chunk.digest:
+            return False
+        metadata = self.metadata
+        return _are_same(metadata, chunk.metadata) or _are_same(metadata, _plain(chunk.metadata))
+
+
+def row_of(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
+    """What Milvus returns of a row, without its text and its vectors, that a loader alone stored for a chunk."""
+    fields = layout.static_fields
+    # What is wrong with other keys is said where they are to be stored.
+    row = {escape_key(key, fields) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
+    return {**row, ROOT_KEY: [root], DIGEST_KEY: chunk.digest, layout.primary_field: chunk.row_id}
+
+
+def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Document]]]:
+    """Documents that follow each other and have the same source. One that the loader did not finish is left out.
+
+    Raises:
+        InputError: A document has no source.
+    """
+    current: list[Document] = []
+    for document in documents:
+        if current and _source_of(current[0]) != _source_of(document):
+            yield _source_of(current[0]), current
+            current = []
+        current.append(document)
+    if current:
+        yield _source_of(current[0]), current
+
+
+def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
+    """Give the chunks of a source their ids and positions."""
+    occurrences: Counter[str] = Counter()
+    chunks = []
+    for position, document in enumerate(documents):
+        text = document.page_content
+        occurrence = occurrences[text]
+        occurrences[text] += 1
+        chunks.append(
+            Chunk(
+                row_id=_digest(source, text, str(occurrence)),
+                source=source,
+                position=position,
+                text=text,
+                metadata={**document.metadata, POSITION_KEY: position},
+                digest=_digest(text, embedded_as(document.metadata)),
+            )
+        )
+    return chunks
+
+
+def _source_of(document: Document) -> str:
+    source = document.metadata.get("source")
+    if not isinstance(source, str) or not source:
+        raise InputError(
+            "A document without metadata['source'] cannot be synced: the source says which rows it replaces. "
+            "Set it in the loader, or use store.add_documents."
+        )
+    return source
+
+
+def _are_same(stored: Any, given: Any) -> bool:
+    try:
+        return bool(stored == given)
+    except (TypeError, ValueError, RecursionError):
+        # Arrays, say, which have no one answer. Milvus could not keep them.
+        return False
+
+
+def _plain(metadata: Mapping[str, Any]) -> Any:
+    """Metadata as it comes back from Milvus: what JSON makes of it."""
+    try:
+        return json.loads(json.dumps(metadata))
+    except (TypeError, ValueError, RecursionError):
+        return dict(metadata)
+
+
+def _digest(*parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()[:_DIGEST_CHARS]

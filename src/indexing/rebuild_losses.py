@@ -1,0 +1,119 @@
+"""What of an index a rebuild would not make again: nothing of it is to be lost without a word."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import BaseDocumentTransformer
+
+from ..errors import InputError
+from ..stores.collection import Collection
+from ..stores.layout import Layout
+from .chunks import by_source, read_chunks
+from .collection_memory import remembered_place
+from .ledger import Ledger, RowPlace
+from .loader_identity import may_have_moved, place_of, quiet, root_of
+from .pruning import RowIds, examples
+
+_NO_NAME = "documents without a source"
+
+
+def check_nothing_is_lost(index: Collection, loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -> None:
+    """Look for rows that are not the loaders' to make again, or to leave out.
+
+    Rows of a folder that was moved are the loaders': as in `sync`, it is known by half of its chunks, and by not being
+    where it was.
+
+    Args:
+        index: What the rebuild is to take the place of.
+        loaders: All that the new index is to hold.
+        splitter: Cuts their documents.
+
+    Raises:
+        InputError: There are such rows; the message says of which files.
+        LoaderError: A loader raised.
+    """
+    layout = index.layout
+    if layout is None:
+        return
+    if not layout.ours:
+        raise InputError(
+            f"The collection {index.name!r} was made by another program, and a rebuild would drop it. Choose another "
+            f"collection name, or say that it may go (--drop-others)."
+        )
+    # Milvus Lite opens all collections released, and only the new one was loaded.
+    index.load(layout)
+    elsewhere = _Elsewhere(index, layout, loaders)
+    if not any(elsewhere.rows()):
+        return
+    lost = elsewhere.lost(_row_ids(loaders, splitter))
+    if lost:
+        raise InputError(
+            f"The index {index.name!r} also holds {len(lost)} files that this rebuild would drop, since they are not "
+            f"below its paths: {examples(lost)}{elsewhere.named(lost)}. Give all paths that the index is to hold "
+            f"(milvus-rag index A B --rebuild), or say that the others may go (--drop-others)."
+        )
+
+
+class _Elsewhere:
+    """Rows that none of some loaders answers for."""
+
+    def __init__(self, index: Collection, layout: Layout, loaders: Sequence[BaseLoader]) -> None:
+        self._layout = layout
+        self._ledger = Ledger(index.rows(layout))
+        self._loaders = [(root_of(loader)[0], loader) for loader in loaders]
+
+    def rows(self) -> Iterator[RowPlace]:
+        for row in self._ledger.places():
+            if not row.roots or self._strangers(row):
+                yield row
+
+    def lost(self, live: RowIds) -> dict[str, tuple[str, ...]]:
+        """Sources, with their roots, of rows that are not among the new ones, and in no folder that was only moved."""
+        same: Counter[str] = Counter()
+        moved: dict[str, list[str]] = defaultdict(list)
+        lost: dict[str, tuple[str, ...]] = {}
+        for row in self.rows():
+            strangers = self._strangers(row)
+            if row.row_id in live:
+                same.update(strangers)
+            elif strangers and any(_covers(loader, row.source) for _, loader in self._loaders):
+                for root in strangers:
+                    moved[root].append(row.source or _NO_NAME)
+            else:
+                lost[row.source or _NO_NAME] = strangers
+        for root, sources in moved.items():
+            if same[root] < len(sources) or not self._may_have_moved(root):
+                lost.update(dict.fromkeys(sources, (root,)))
+        return lost
+
+    def _strangers(self, row: RowPlace) -> tuple[str, ...]:
+        """Roots of a row for which no loader answers."""
+        ours = {root for root, loader in self._loaders if _covers(loader, row.source)}
+        return tuple(root for root in row.roots if root not in ours)
+
+    def named(self, lost: Mapping[str, tuple[str, ...]]) -> str:
+        """The folders of some sources, as far as they are remembered."""
+        places = {remembered_place(self._layout, root) for roots in lost.values() for root in roots}
+        # Of a URL only that it is one.
+        shown = sorted(place for place in places if place and "://" not in place)
+        return f" (of {', '.join(shown)})" if shown else ""
+
+    def _may_have_moved(self, root: str) -> bool:
+        place = remembered_place(self._layout, root)
+        return any(may_have_moved(place, place_of(loader)) for _, loader in self._loaders)
+
+
+def _covers(loader: BaseLoader, source: str | None) -> bool:
+    covers = getattr(loader, "covers", None)
+    return source is not None and (covers is None or bool(covers(source)))
+
+
+def _row_ids(loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -> RowIds:
+    """Ids of all rows that the new index will have. What cannot be read is said by the rebuild itself."""
+    ids = RowIds()
+    for loader in loaders:
+        for source, documents in by_source(quiet(loader).lazy_load()):
+            for chunk in read_chunks(source, splitter.transform_documents(documents)):
+                ids.add(chunk.row_id)
+    return ids

@@ -1,0 +1,148 @@
+"""What a sync did, and how far it is."""
+
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from langchain_core.document_loaders import BaseLoader
+
+from ..errors import LoaderError
+from .loader_identity import quiet
+from .pruning import examples
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that could not be indexed; what was indexed of it before stays as it was.
+
+    Attributes:
+        source: File or other source.
+        reason: What is wrong, and what to do.
+        chunk: Number of the chunk in its source, from 0; None when it concerns the source as a whole.
+    """
+
+    source: str
+    reason: str
+    chunk: int | None = None
+
+
+@dataclass
+class SyncReport:
+    """Counts of one run, in chunks where nothing else is said.
+
+    Attributes:
+        sources: Sources that were read.
+        added: Chunks that are new.
+        moved: Chunks whose text was there, and whose position or metadata changed.
+        unchanged: Chunks that were there as they are.
+        removed: Chunks that were there and are gone.
+        pruned: Names of sources that are gone.
+        embedded: Texts that were embedded; vectors of known texts are taken from the collection.
+        requests: Embedding requests that were sent, repeated ones included.
+        estimated_tokens: Of the texts to embed, at four characters a token.
+        failed: What could not be indexed.
+        notes: What a user should know, e.g. that the splitter changed.
+        seconds: Wall time.
+        dry_run: Whether nothing was written.
+        interrupted: Whether it was stopped before its end; the next run completes it.
+    """
+
+    sources: int = 0
+    added: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    pruned: list[str] = field(default_factory=list)
+    embedded: int = 0
+    requests: int = 0
+    estimated_tokens: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    dry_run: bool = False
+    interrupted: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the collection was, or in a dry run would be, changed."""
+        return bool(self.added or self.moved or self.removed)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class SyncProgress:
+    """How far a sync is.
+
+    Attributes:
+        sources_read: Sources that were read so far.
+        sources_total: Of how many; None where the loader does not tell.
+        chunks_done: Chunks that are stored or were found unchanged.
+    """
+
+    sources_read: int
+    sources_total: int | None
+    chunks_done: int
+
+
+OnProgress = Callable[[SyncProgress], None]
+
+
+class ProgressCounter:
+    """Calls back from several threads, one at a time."""
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._sources = self._chunks = 0
+        self._total: int | None = None
+
+    def expect(self, loader: BaseLoader) -> None:
+        """Ask a loader how many sources there will be. What it cannot read is told when it is read, and once."""
+        if self._on_progress is None or not callable(getattr(loader, "sources", None)):
+            return
+        silent: Any = quiet(loader)
+        try:
+            self._total = sum(1 for _ in silent.sources())
+        except LoaderError:
+            self._total = None
+
+    def read(self) -> None:
+        """A source was read."""
+        self._count(1, 0)
+
+    def stored(self, chunks: int) -> None:
+        """Chunks were stored, or found unchanged."""
+        self._count(0, chunks)
+
+    def _count(self, sources: int, chunks: int) -> None:
+        with self._lock:
+            self._sources += sources
+            self._chunks += chunks
+            if self._on_progress is not None:
+                self._on_progress(SyncProgress(self._sources, self._total, self._chunks))
+
+
+def what_is_not_found(cut: Collection[str]) -> list[str]:
+    """What to tell a user of sources with chunks of which not all terms are kept."""
+    if not cut:
+        return []
+    return [
+        f"{len(cut)} sources have chunks with more different words than full-text search keeps, and are not found by "
+        f"all of them: {examples(cut)}. Split them into smaller chunks."
+    ]
+
+
+class SyncInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a sync.
+
+    Attributes:
+        report: How far it got. What is stored is stored, and the next run completes the rest.
+    """
+
+    def __init__(self, report: SyncReport) -> None:
+        super().__init__("The sync was interrupted; the next run completes it.")
+        self.report = report

@@ -1,0 +1,107 @@
+"""Documents into a collection: incremental, complete after any interruption, and never with a hole in it.
+
+How it works, and why:
+
+- The collection is its own ledger. A row's id is a digest of its source, its text, and the occurrence of that text in
+  the source; so what is stored is what the ids say, and there is no second database that could drift.
+- Chunks are looked up by id, some hundred at a time. What is the same stays, what only moved is rewritten with its
+  vector, what is new is embedded unless its text is in the collection already.
+- When everything new is stored, one look at all rows finds what was replaced and what is gone. If there are as many
+  rows as chunks there is nothing to find, and even that is spared. No reader ever misses what was indexed before.
+- A run that dies leaves new rows beside old ones; the next run sees both, and completes it.
+
+`chunks` has the ids, `ledger` the questions to the collection, `embedding_requests` and `sync_writer` what is done on
+threads, `leftovers` what goes at the end, `sync_run` the order of all that.
+"""
+
+import asyncio
+import contextlib
+import threading
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import BaseDocumentTransformer
+
+from ..stores.milvus import MilvusStore
+from .embedding_requests import StoppedError
+from .options import SyncOptions
+from .report import Failure, OnProgress, SyncInterrupted, SyncProgress, SyncReport
+from .run import SyncRun
+
+__all__ = ["Failure", "SyncInterrupted", "SyncProgress", "SyncReport", "async_sync", "sync"]
+
+
+def sync(
+    loader: BaseLoader,
+    splitter: BaseDocumentTransformer,
+    store: MilvusStore,
+    *,
+    prune: bool = True,
+    dry_run: bool = False,
+    batch_size: int | None = None,
+    max_concurrency: int = 8,
+    on_progress: OnProgress | None = None,
+) -> SyncReport:
+    """Make a collection hold what a loader loads: no more, no less, and each chunk once.
+
+    Args:
+        loader: Documents with a ``source`` in their metadata; all documents of a source follow each other. Sources
+            that are gone are pruned where it would have given them: it may say so by ``root``, a name for all that it
+            loads, and ``covers(source)``. Others are told apart by their class and ``path`` or ``url``; where there
+            is no such thing, nothing is pruned. A loader with an attribute ``on_error`` reports unreadable files by
+            it: they keep their rows, and nothing is pruned in that run.
+        splitter: Cuts documents into chunks; a chunk's number in its source becomes its metadata ``chunk``.
+        store: A store of `open_store`, with the embedding that its vectors are made with.
+        prune: Whether sources that are gone leave the collection.
+        dry_run: Only count: no call of the embedding, no write.
+        batch_size: Texts an embedding request; by default what the embedding takes.
+        max_concurrency: Embedding requests in flight.
+        on_progress: Called from several threads, one at a time.
+
+    Returns:
+        What was done. Its ``failed`` names what could not be: the rest is complete.
+
+    Raises:
+        LoaderError: The loader raised; what came before is stored, nothing is pruned.
+        ModelError: The embedding lets nothing through (key, model, outage); what came before is stored.
+        StoreError: Milvus failed.
+        SyncInterrupted: Ctrl-C, with the report so far.
+    """
+    options = SyncOptions(
+        prune=prune,
+        dry_run=dry_run,
+        batch_size=batch_size,
+        max_concurrency=max_concurrency,
+        on_progress=on_progress,
+    )
+    return SyncRun(loader, splitter, store, options, threading.Event()).run()
+
+
+async def async_sync(
+    loader: BaseLoader,
+    splitter: BaseDocumentTransformer,
+    store: MilvusStore,
+    *,
+    prune: bool = True,
+    dry_run: bool = False,
+    batch_size: int | None = None,
+    max_concurrency: int = 8,
+    on_progress: OnProgress | None = None,
+) -> SyncReport:
+    """Async twin of `sync`, which runs in a thread. Cancelling the task ends it within a second, as Ctrl-C does."""
+    options = SyncOptions(
+        prune=prune,
+        dry_run=dry_run,
+        batch_size=batch_size,
+        max_concurrency=max_concurrency,
+        on_progress=on_progress,
+    )
+    stop = threading.Event()
+    # Made in the thread too: it asks the loader what it loads.
+    running = asyncio.create_task(asyncio.to_thread(lambda: SyncRun(loader, splitter, store, options, stop).run()))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        with contextlib.suppress(StoppedError):
+            await running
+        raise

@@ -1,0 +1,1 @@
+"""Models behind an API: the table of providers, their clients, and what every call goes through."""

@@ -1,0 +1,107 @@
+"""A chat model that quotes: answers from the passages alone, with no language model."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field
+
+from .passages import read_enquiry
+from .quotation import Quotation, quote
+
+NO_ANSWER = "The documents do not seem to answer this question: no sentence of them matches its words."
+NO_QUESTION = "There is no question to answer."
+INTRODUCTION = "No language model was used: these are the documents' own words that match the question best."
+
+# A word with the blanks before it; characters of languages without blanks one at a time.
+_TOKEN = re.compile(
+    r"\s*(?:[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\s\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+)|\s+"
+)
+_NAME = {"model_name": "extractive"}
+
+
+class ExtractiveChatModel(BaseChatModel):
+    """A chat model without a model: quotes the sentences that best match the question, word for word.
+
+    It needs no key, no download and no network, and gives the same answer every time. It understands the tutorials'
+    prompts and most others, see `milvus_rag.models.quoting.passages.read_enquiry`; passages that come as
+    ``additional_kwargs={"documents": [...]}`` of the human message are quoted with their sources. Its usage metadata
+    count words, and characters of languages without blanks.
+
+    Attributes:
+        max_quotes: How many sentences, list items, table rows or code blocks are chosen for an answer. What belongs to
+            a chosen one (the line that introduces a list, the list that a sentence introduces) comes with it.
+        language: Whose stop words and stems are used to compare words: a Snowball language, or ``"none"``. A call may
+            bring its own: ``model.invoke(messages, language="german")``.
+    """
+
+    max_quotes: int = Field(default=5, ge=1)
+    language: str = "english"
+
+    @property
+    def _llm_type(self) -> str:
+        return "extractive"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model_name": "extractive", "max_quotes": self.max_quotes, "language": self.language}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop, **kwargs)
+        params.setdefault("ls_model_name", "extractive")
+        return params
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        answer = self._answer(messages, stop, **kwargs)
+        message = AIMessage(answer, response_metadata=_NAME, usage_metadata=_usage(messages, _TOKEN.findall(answer)))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        tokens = _TOKEN.findall(self._answer(messages, stop, **kwargs))
+        for token in tokens:
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=token))
+            if run_manager:
+                run_manager.on_llm_new_token(token, chunk=chunk)
+            yield chunk
+        end = AIMessageChunk(content="", response_metadata=_NAME, usage_metadata=_usage(messages, tokens))
+        yield ChatGenerationChunk(message=end)
+
+    def _answer(self, messages: list[BaseMessage], stop: list[str] | None, language: str = "", **_: Any) -> str:
+        enquiry = read_enquiry(messages)
+        if not enquiry.question:
+            return NO_QUESTION
+        quotations = quote(
+            enquiry.question, enquiry.passages, max_quotes=self.max_quotes, language=language or self.language
+        )
+        answer = "\n\n".join([INTRODUCTION, *map(_as_markdown, quotations)]) if quotations else NO_ANSWER
+        ends = [position for word in stop or () if word and (position := answer.find(word)) >= 0]
+        return answer[: min(ends)] if ends else answer
+
+
+def _usage(messages: Sequence[BaseMessage], answer: Sequence[str]) -> UsageMetadata:
+    asked = sum(len(_TOKEN.findall(str(message.text))) for message in messages)
+    return UsageMetadata(input_tokens=asked, output_tokens=len(answer), total_tokens=asked + len(answer))
+
+
+def _as_markdown(quotation: Quotation) -> str:
+    lines = [f"> {line}".rstrip() for line in quotation.text.split("\n")]
+    # A name of a file may hold line breaks: what follows one would stand in the answer as its own words.
+    citation = " ".join(quotation.citation.split())
+    return "\n".join([*lines, *([">", f"> — {citation}"] if citation else [])])

@@ -1,0 +1,186 @@
+"""The chain as it is served: its retriever and its chat model, watched."""
+
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing
+from typing import Any, Literal, cast
+
+from langchain_core.documents import Document
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import run_in_executor
+from langchain_core.runnables.utils import ConfigurableFieldSpec
+
+from ..chains.retrieval import MilvusRetriever
+from ..errors import MilvusRagError, StoreError, StoreUnavailableError
+from ..models.chat import SWITCH, is_extractive, swappable_chat_model
+from ..models.providers.table import parse_spec
+from ..models.swapping import LazyChatModel, SwappableChatModel
+from .index import Index
+from .metrics import Metrics
+from .request_record import current_record
+from .settings import ServerSettings
+
+
+class ServedRetriever(Runnable[str, list[Document]]):
+    """The index as a retriever: searches it, looks after it, counts.
+
+    It declares no configurable keys, so that no request brings a filter or a k of its own.
+
+    Args:
+        index: What is searched.
+        metrics: Where searches are counted.
+    """
+
+    def __init__(self, index: Index, metrics: Metrics) -> None:
+        self._index = index
+        self._metrics = metrics
+
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The passages for a question, best first."""
+        begin = time.perf_counter()
+        try:
+            documents = self._index.retriever().invoke(input, config)
+        except StoreError as exc:
+            self._index.failed(exc)
+            if isinstance(exc, StoreUnavailableError):
+                raise
+            documents = self._index.retriever().invoke(input, config)
+        if not documents:
+            self._index.check()
+        return self._noted(documents, begin)
+
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
+        """The passages for a question, best first."""
+        begin = time.perf_counter()
+        retriever = await self._retriever()
+        try:
+            documents = await retriever.ainvoke(input, config)
+        except StoreError as exc:
+            self._index.failed(exc)
+            if isinstance(exc, StoreUnavailableError):
+                raise
+            # Not an outage: a collection that was released or rebuilt is there again after a second look.
+            retriever = await self._retriever()
+            documents = await retriever.ainvoke(input, config)
+        if not documents:
+            # An empty answer is true only where there is a collection.
+            await run_in_executor(None, self._index.check)
+        return self._noted(documents, begin)
+
+    async def _retriever(self) -> MilvusRetriever:
+        retriever = self._index.current
+        return await run_in_executor(None, self._index.retriever) if retriever is None else retriever
+
+    def _noted(self, documents: list[Document], begin: float) -> list[Document]:
+        self._metrics.search_seconds.observe(time.perf_counter() - begin)
+        self._metrics.hits.inc(len(documents))
+        record = current_record.get()
+        if record is not None:
+            record.note_hits(len(documents))
+        return documents
+
+
+class ServedChat(Runnable[LanguageModelInput, AIMessage]):
+    """The switch between the chat models that the operator allows, with a clock.
+
+    Args:
+        models: The switch, see `swappable_chat_model`.
+        names: The models' names, first the one that answers where a request does not say.
+        index: Whose language the passages are in, for the model that compares words.
+        metrics: Where answers are counted.
+    """
+
+    def __init__(self, models: SwappableChatModel, names: tuple[str, ...], index: Index, metrics: Metrics) -> None:
+        self.names = names
+        self._models = models
+        self._index = index
+        self._metrics = metrics
+        self._extractive = frozenset(name for name in names if is_extractive(name))
+
+    def warm_up(self) -> list[str]:
+        """Make the models, whose libraries take seconds to import; says which of them cannot be used, and why."""
+        problems = []
+        for name, lazy in zip(self.names, (self._models.default, *self._models.alternatives.values()), strict=True):
+            try:
+                if isinstance(lazy, LazyChatModel):
+                    _ = lazy.model
+            except MilvusRagError as exc:
+                problems.append(f"The chat model {name} cannot be used: {exc}")
+        return problems
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """The switch; by name, where LangChain's own has an enumeration that it cannot write down itself."""
+        names = cast("Any", Literal)[self.names]
+        (switch,) = self._models.config_specs
+        return [switch._replace(annotation=names, default=self.names[0])]
+
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        """Ask the model."""
+        name, begin = self._begin(config)
+        options = self._options(name, kwargs)
+        message = self._models.invoke(input, config, **options)
+        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+        return message
+
+    async def ainvoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """Ask the model."""
+        name, begin = self._begin(config)
+        options = self._options(name, kwargs)
+        message = await self._models.ainvoke(input, config, **options)
+        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+        return message
+
+    def stream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any | None
+    ) -> Iterator[AIMessage]:
+        """Ask the model, for an answer in pieces."""
+        name, begin = self._begin(config)
+        options = self._options(name, kwargs)
+        yield from self._models.stream(input, config, **options)
+        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+
+    async def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any | None
+    ) -> AsyncIterator[AIMessage]:
+        """Ask the model, for an answer in pieces."""
+        name, begin = self._begin(config)
+        options = self._options(name, kwargs)
+        begun = False
+        chunks: Any = self._models.astream(input, config, **options)
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if not begun and chunk.text:
+                    begun = True
+                    self._metrics.first_token_seconds.labels(name).observe(time.perf_counter() - begin)
+                yield chunk
+        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+
+    def _options(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        # For each call, since the index may be made, or rebuilt in another language, while the server runs.
+        own = {"language": self._index.language} if name in self._extractive else {}
+        return {**own, **given}
+
+    def _begin(self, config: RunnableConfig | None) -> tuple[str, float]:
+        chosen = ((config or {}).get("configurable") or {}).get(SWITCH)
+        name = str(chosen or self.names[0])
+        record = current_record.get()
+        if record is not None:
+            record.note_model(name)
+        return name, time.perf_counter()
+
+
+def served_chat(settings: ServerSettings, index: Index, metrics: Metrics) -> ServedChat:
+    """The chat models that the operator allows, the default first.
+
+    Raises:
+        UnknownProviderError: There is no such provider.
+    """
+    specs = (settings.chat_spec, *settings.allowed_llms)
+    names = tuple(dict.fromkeys(parse_spec(spec).name for spec in specs))
+    models = swappable_chat_model(*names, default=names[0], timeout=settings.model_timeout)
+    return ServedChat(cast("SwappableChatModel", models), names, index, metrics)
