@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from .chains.rag import rag_chain
     from .chains.retrieval import milvus_retriever
     from .errors import MilvusRagError
-    from .indexing.sync import SyncReport, async_sync, sync
+    from .indexing.report import SyncReport
+    from .indexing.sync import async_sync, sync
     from .loaders.markdown import MarkdownLoader
     from .loaders.splitters import MarkdownSplitter, MarkerSplitter
     from .models.chat import chat_model, swappable_chat_model
@@ -39,7 +40,7 @@ _MODULES = {
     "PymilvusSparseEmbeddings": ".models.pymilvus_model.sparse",
     "SYSTEM_PROMPT": ".chains.prompts",
     "Settings": ".settings",
-    "SyncReport": ".indexing.sync",
+    "SyncReport": ".indexing.report",
     "USER_PROMPT": ".chains.prompts",
     "async_sync": ".indexing.sync",
     "chat_model": ".models.chat",
