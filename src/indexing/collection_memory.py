@@ -13,26 +13,26 @@ from ..stores.layout import TERMS_FIELD, TEXT_FIELD, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.searched_text import index_terms
 from ..text_analysis import VERSION as ANALYSIS_VERSION
-from .loader_identity import splitter_fingerprint
+from .scope import Scope
+from .splitting import splitter_fingerprint
 
 # Rows were written or deleted on Milvus Lite: they are in memory only, and full-text search is uneven.
 _UNFLUSHED = "unflushed"
 
 
-class Upkeep:
+class CollectionMemory:
     """What one loader's sync has the collection remember, and what it leaves it in.
 
     Args:
         store: The store.
-        root: Names the loader.
-        place: Where its files are; None where that is not known.
+        scope: What the loader loads.
         splitter: Cuts its documents.
     """
 
-    def __init__(self, store: MilvusStore, root: str, place: str | None, splitter: BaseDocumentTransformer) -> None:
+    def __init__(self, store: MilvusStore, scope: Scope, splitter: BaseDocumentTransformer) -> None:
         self._store = store
-        self._root = root
-        self._place = place
+        self._root = scope.root
+        self._place = scope.place
         self._splitter = splitter
 
     @property

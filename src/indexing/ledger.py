@@ -20,8 +20,8 @@ _SOON = "Bounded"
 LOOKED_UP_AT_ONCE = 1000
 
 
-class RowPlace(NamedTuple):
-    """Where a row belongs.
+class OwnedRow(NamedTuple):
+    """A row, and whose it is.
 
     Attributes:
         row_id: Its id.
@@ -78,7 +78,7 @@ class Ledger:
             found |= {row[self._key]: np.asarray(row[field], dtype=np.float32) for row in rows}
         return found
 
-    def places(self) -> Iterator[RowPlace]:
+    def all_rows(self) -> Iterator[OwnedRow]:
         """Every row of the collection."""
         source = self._rows.layout.column_of("source").name
         # Few tuples are many rows'.
@@ -86,4 +86,4 @@ class Ledger:
         for rows in self._rows.iterate(fields=[self._key, source, ROOT_KEY]):
             for row in rows:
                 roots = roots_of(row)
-                yield RowPlace(row[self._key], row.get(source), known.setdefault(roots, roots))
+                yield OwnedRow(row[self._key], row.get(source), known.setdefault(roots, roots))

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from .chunks import Chunk, StoredRow
+from .comparison import Expected
 from .ledger import LOOKED_UP_AT_ONCE
 
 T = TypeVar("T")
@@ -50,10 +51,6 @@ class Lookahead:
                 future.set_exception(exc)
 
 
-# A chunk, and what its row should be.
-LookedUp = tuple[Chunk, Mapping[str, Any]]
-
-
 class ChunkLookups:
     """Chunks that are looked up, a group at a time, while further ones are read.
 
@@ -73,7 +70,7 @@ class ChunkLookups:
         self._look_up = look_up
         self._as_row = as_row
         self._group: list[Chunk] = []
-        self._asked: deque[tuple[list[LookedUp], Future[Mapping[str, StoredRow]]]] = deque()
+        self._asked: deque[tuple[list[Expected], Future[Mapping[str, StoredRow]]]] = deque()
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Take chunks; they are asked for when there are enough of them."""
@@ -81,7 +78,7 @@ class ChunkLookups:
         while len(self._group) >= LOOKED_UP_AT_ONCE:
             self._ask()
 
-    def answered(self, *, to_the_end: bool = False) -> Iterator[tuple[list[LookedUp], Mapping[str, StoredRow]]]:
+    def answered(self, *, to_the_end: bool = False) -> Iterator[tuple[list[Expected], Mapping[str, StoredRow]]]:
         """Groups of chunks in their order, each with what its row should be; and the rows under their ids.
 
         Args:

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .ledger import RowPlace
+from .ledger import OwnedRow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_EXAMPLES = 3
 
 
 class RowIds:
@@ -52,7 +50,7 @@ class Leftovers:
         kept: Ids of rows that stay, and have these loaders from now on.
         claimed: How many of them this loader did not have before.
         namesakes: Names of sources that were read, of which there are rows from elsewhere too; those stay.
-        moved: Other loaders that this one is taken for, with the sources that are gone because of it.
+        relocated: Other roots that this one is taken for at another place, with the sources that went because of it.
     """
 
     replaced: list[str] = field(default_factory=list)
@@ -61,67 +59,52 @@ class Leftovers:
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     claimed: int = 0
     namesakes: set[str] = field(default_factory=set)
-    moved: dict[str, set[str]] = field(default_factory=dict)
+    relocated: dict[str, set[str]] = field(default_factory=dict)
 
-    def drop(self, place: RowPlace, read: Collection[str], *, prune: bool) -> bool:
+    @property
+    def any(self) -> bool:
+        """Whether anything is to be done."""
+        return bool(self.replaced or self.gone or self.kept)
+
+    def drop(self, row: OwnedRow, read: Collection[str], *, prune: bool) -> bool:
         """Take a row that no loader has any more, unless it is to stay although its source is gone."""
-        if place.source is None or (place.source not in read and not prune):
+        if row.source is None or (row.source not in read and not prune):
             return False
-        if place.source in read:
-            self.replaced.append(place.row_id)
+        if row.source in read:
+            self.replaced.append(row.row_id)
         else:
-            self.gone.append(place.row_id)
-            self.gone_sources.add(place.source)
-            for name in self.moved.keys() & set(place.roots):
-                self.moved[name].add(place.source)
+            self.gone.append(row.row_id)
+            self.gone_sources.add(row.source)
+            for name in self.relocated.keys() & set(row.roots):
+                self.relocated[name].add(row.source)
         return True
 
-    def sort_out(self, place: RowPlace, *, root: str, is_live: bool, read: Collection[str], prune: bool) -> None:
+    def sort_out(self, row: OwnedRow, *, root: str, is_live: bool, read: Collection[str], prune: bool) -> None:
         """Take a row that other loaders have."""
-        others = tuple(name for name in place.roots if name != root and name not in self.moved)
+        others = tuple(name for name in row.roots if name != root and name not in self.relocated)
         if is_live:
-            self.claimed += root not in place.roots
-            self._keep(place, (*others, root))
-        elif len(others) == len(place.roots):
+            self.claimed += root not in row.roots
+            self._keep(row, (*others, root))
+        elif len(others) == len(row.roots):
             # Not this loader's.
-            self._note_namesake(place, read)
-        elif others and (place.source in read or prune):
-            self._note_namesake(place, read)
-            self._keep(place, others)
-        elif others or not self.drop(place, read, prune=prune):
-            self._keep(place, (*others, root))
+            self._note_namesake(row, read)
+        elif others and (row.source in read or prune):
+            self._note_namesake(row, read)
+            self._keep(row, others)
+        elif others or not self.drop(row, read, prune=prune):
+            self._keep(row, (*others, root))
 
-    def _keep(self, place: RowPlace, roots: tuple[str, ...]) -> None:
-        if set(roots) != set(place.roots):
-            self.kept[place.row_id] = roots
+    def _keep(self, row: OwnedRow, roots: tuple[str, ...]) -> None:
+        if set(roots) != set(row.roots):
+            self.kept[row.row_id] = roots
 
-    def _note_namesake(self, place: RowPlace, read: Collection[str]) -> None:
-        if place.source is not None and place.source in read:
-            self.namesakes.add(place.source)
-
-    def notes(self, place_of: Callable[[str], str | None]) -> list[str]:
-        """What a user should know of it.
-
-        Args:
-            place_of: Where another loader's files were.
-        """
-        notes = []
-        for root, gone in self.moved.items():
-            removed = f"{len(gone)} files that are gone from it were removed: {examples(gone)}." if gone else ""
-            notes.append(
-                f"Taken for the folder {place_of(root) or root} at another place, since at least half of it is the "
-                f"same. {removed or 'No file was removed because of it.'}"
-            )
-        if self.namesakes:
-            notes.append(
-                f"{len(self.namesakes)} sources have names that were indexed from elsewhere too, and both are kept: "
-                f"{examples(self.namesakes)}."
-            )
-        return notes
+    def _note_namesake(self, row: OwnedRow, read: Collection[str]) -> None:
+        if row.source is not None and row.source in read:
+            self.namesakes.add(row.source)
 
 
 def find_leftovers(
-    places: Iterable[RowPlace],
+    rows: Iterable[OwnedRow],
     *,
     live: RowIds,
     root: str,
@@ -129,63 +112,44 @@ def find_leftovers(
     failed: Collection[str],
     covers: Callable[[str], bool],
     prune: bool,
-    may_have_moved: Callable[[str], bool],
+    may_be_relocated: Callable[[str], bool],
 ) -> Leftovers:
     """Sort out the rows of a collection.
 
     A row is deleted when no loader has it any more. One that others have too only loses this loader's name.
 
     Args:
-        places: All rows.
+        rows: All of them.
         live: Ids of the chunks as they are now.
         root: Names the loader.
         read: Sources that it gave.
         failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
         covers: Whether a source would be given by the loader, were it there.
         prune: Whether sources that are gone are to go.
-        may_have_moved: Whether what another loader loads may be what this one does, at another place.
+        may_be_relocated: Whether what another root names may be what this one does, at another row.
     """
     left = Leftovers()
     same: Counter[str] = Counter()
     other: Counter[str] = Counter()
-    shared: list[RowPlace] = []
-    for place in places:
-        row_id, source, roots = place
+    shared: list[OwnedRow] = []
+    for row in rows:
+        row_id, source, roots = row
         if source is None:
             continue
         if row_id in live:
             same.update(roots)
             if roots != (root,):
-                shared.append(place)
+                shared.append(row)
         elif source not in failed and (source in read or covers(source)):
             other.update(roots)
             if roots == (root,):
-                left.drop(place, read, prune=prune)
+                left.drop(row, read, prune=prune)
             else:
-                shared.append(place)
+                shared.append(row)
     # A folder that was moved is known by what is the same, at least half of it, and by not being where it was.
     # Otherwise it is another folder that has files of the same names.
-    found = {name for name in same if name != root and same[name] >= other[name] and may_have_moved(name)}
-    left.moved = {name: set() for name in sorted(found)}
-    for place in shared:
-        left.sort_out(place, root=root, is_live=place.row_id in live, read=read, prune=prune)
+    found = {name for name in same if name != root and same[name] >= other[name] and may_be_relocated(name)}
+    left.relocated = {name: set() for name in sorted(found)}
+    for row in shared:
+        left.sort_out(row, root=root, is_live=row.row_id in live, read=read, prune=prune)
     return left
-
-
-def why_nothing_is_pruned(*, is_known: bool, unreadable: bool) -> list[str]:
-    """What to tell a user whose sources stay although they may be gone.
-
-    Args:
-        is_known: Whether it is known what the loader would give.
-        unreadable: Whether there was something that it could not read.
-    """
-    if unreadable:
-        return ["Nothing was pruned, since not all files could be read."]
-    if not is_known:
-        return ["Nothing was pruned: the loader gave nothing, or tells by no 'root' or 'path' what it loads."]
-    return []
-
-
-def examples(names: Collection[str]) -> str:
-    """Some of many names."""
-    return ", ".join(sorted(names)[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")

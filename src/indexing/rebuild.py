@@ -16,9 +16,9 @@ from ..errors import CollectionNotFoundError, EmbeddingMismatchError, InputError
 from ..stores.collection import LAYOUT_SECONDS, LONGEST_NAME, Collection
 from ..stores.connection import is_file_uri
 from ..stores.milvus import MilvusStore
-from .loader_identity import root_of
 from .rebuild_losses import check_nothing_is_lost
 from .report import OnProgress, SyncReport
+from .scope import scope_of
 from .sync import sync
 
 # With a collection that a rebuild makes: of what it is to be the index, from which folders, and who makes it.
@@ -73,7 +73,7 @@ def rebuild(
         "max_concurrency": max_concurrency,
         "on_progress": on_progress,
     }
-    roots = sorted(root_of(loader)[0] for loader in loaders)
+    roots = sorted(scope_of(loader).root for loader in loaders)
     name = f"{collection}_{datetime.now(UTC).strftime(_STAMP)}"
     if len(name) > LONGEST_NAME:
         raise InputError(

@@ -11,9 +11,11 @@ from ..stores.collection import Collection
 from ..stores.layout import Layout
 from .chunks import by_source, read_chunks
 from .collection_memory import remembered_place
-from .ledger import Ledger, RowPlace
-from .loader_identity import may_have_moved, place_of, quiet, root_of
-from .pruning import RowIds, examples
+from .ledger import Ledger, OwnedRow
+from .notes import examples
+from .pruning import RowIds
+from .reading import quiet
+from .scope import scope_of
 
 _NO_NAME = "documents without a source"
 
@@ -61,35 +63,35 @@ class _Elsewhere:
     def __init__(self, index: Collection, layout: Layout, loaders: Sequence[BaseLoader]) -> None:
         self._layout = layout
         self._ledger = Ledger(index.rows(layout))
-        self._loaders = [(root_of(loader)[0], loader) for loader in loaders]
+        self._scopes = [scope_of(loader) for loader in loaders]
 
-    def rows(self) -> Iterator[RowPlace]:
-        for row in self._ledger.places():
+    def rows(self) -> Iterator[OwnedRow]:
+        for row in self._ledger.all_rows():
             if not row.roots or self._strangers(row):
                 yield row
 
     def lost(self, live: RowIds) -> dict[str, tuple[str, ...]]:
         """Sources, with their roots, of rows that are not among the new ones, and in no folder that was only moved."""
         same: Counter[str] = Counter()
-        moved: dict[str, list[str]] = defaultdict(list)
+        relocated: dict[str, list[str]] = defaultdict(list)
         lost: dict[str, tuple[str, ...]] = {}
         for row in self.rows():
             strangers = self._strangers(row)
             if row.row_id in live:
                 same.update(strangers)
-            elif strangers and any(_covers(loader, row.source) for _, loader in self._loaders):
+            elif strangers and any(scope.covers(row.source) for scope in self._scopes):
                 for root in strangers:
-                    moved[root].append(row.source or _NO_NAME)
+                    relocated[root].append(row.source or _NO_NAME)
             else:
                 lost[row.source or _NO_NAME] = strangers
-        for root, sources in moved.items():
-            if same[root] < len(sources) or not self._may_have_moved(root):
+        for root, sources in relocated.items():
+            if same[root] < len(sources) or not self._may_be_relocated(root):
                 lost.update(dict.fromkeys(sources, (root,)))
         return lost
 
-    def _strangers(self, row: RowPlace) -> tuple[str, ...]:
+    def _strangers(self, row: OwnedRow) -> tuple[str, ...]:
         """Roots of a row for which no loader answers."""
-        ours = {root for root, loader in self._loaders if _covers(loader, row.source)}
+        ours = {scope.root for scope in self._scopes if scope.covers(row.source)}
         return tuple(root for root in row.roots if root not in ours)
 
     def named(self, lost: Mapping[str, tuple[str, ...]]) -> str:
@@ -99,14 +101,9 @@ class _Elsewhere:
         shown = sorted(place for place in places if place and "://" not in place)
         return f" (of {', '.join(shown)})" if shown else ""
 
-    def _may_have_moved(self, root: str) -> bool:
+    def _may_be_relocated(self, root: str) -> bool:
         place = remembered_place(self._layout, root)
-        return any(may_have_moved(place, place_of(loader)) for _, loader in self._loaders)
-
-
-def _covers(loader: BaseLoader, source: str | None) -> bool:
-    covers = getattr(loader, "covers", None)
-    return source is not None and (covers is None or bool(covers(source)))
+        return any(scope.may_be_relocated(place) for scope in self._scopes)
 
 
 def _row_ids(loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -> RowIds:

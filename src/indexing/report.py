@@ -1,15 +1,8 @@
 """What a sync did, and how far it is."""
 
-import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from langchain_core.document_loaders import BaseLoader
-
-from ..errors import LoaderError
-from .loader_identity import quiet
-from .pruning import examples
 
 
 @dataclass(frozen=True)
@@ -89,51 +82,6 @@ class SyncProgress:
 
 
 OnProgress = Callable[[SyncProgress], None]
-
-
-class ProgressCounter:
-    """Calls back from several threads, one at a time."""
-
-    def __init__(self, on_progress: OnProgress | None) -> None:
-        self._on_progress = on_progress
-        self._lock = threading.Lock()
-        self._sources = self._chunks = 0
-        self._total: int | None = None
-
-    def expect(self, loader: BaseLoader) -> None:
-        """Ask a loader how many sources there will be. What it cannot read is told when it is read, and once."""
-        if self._on_progress is None or not callable(getattr(loader, "sources", None)):
-            return
-        silent: Any = quiet(loader)
-        try:
-            self._total = sum(1 for _ in silent.sources())
-        except LoaderError:
-            self._total = None
-
-    def read(self) -> None:
-        """A source was read."""
-        self._count(1, 0)
-
-    def stored(self, chunks: int) -> None:
-        """Chunks were stored, or found unchanged."""
-        self._count(0, chunks)
-
-    def _count(self, sources: int, chunks: int) -> None:
-        with self._lock:
-            self._sources += sources
-            self._chunks += chunks
-            if self._on_progress is not None:
-                self._on_progress(SyncProgress(self._sources, self._total, self._chunks))
-
-
-def what_is_not_found(cut: Collection[str]) -> list[str]:
-    """What to tell a user of sources with chunks of which not all terms are kept."""
-    if not cut:
-        return []
-    return [
-        f"{len(cut)} sources have chunks with more different words than full-text search keeps, and are not found by "
-        f"all of them: {examples(cut)}. Split them into smaller chunks."
-    ]
 
 
 class SyncInterrupted(KeyboardInterrupt):

@@ -10,8 +10,9 @@ How it works, and why:
   rows as chunks there is nothing to find, and even that is spared. No reader ever misses what was indexed before.
 - A run that dies leaves new rows beside old ones; the next run sees both, and completes it.
 
-`chunks` has the ids, `ledger` the questions to the collection, `embedding_requests` and `sync_writer` what is done on
-threads, `leftovers` what goes at the end, `sync_run` the order of all that.
+A run (`run`) reads (`reading`), asks what is stored while it reads (`lookahead`, `ledger`), compares (`comparison`, a
+pure function over `chunks`), and hands on what is new to a writer: `writer`, whose threads embed (`embedding_requests`)
+and store (`row_writer`), or `dry_run`, which counts. What goes at the end is found by `pruning`.
 """
 
 import asyncio

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from milvus_rag.indexing.ledger import RowPlace
-from milvus_rag.indexing.pruning import Leftovers, RowIds, examples, find_leftovers
+from milvus_rag.indexing.ledger import OwnedRow
+from milvus_rag.indexing.notes import examples, of_leftovers
+from milvus_rag.indexing.pruning import Leftovers, RowIds, find_leftovers
 
 # Ids as `read_chunks` makes them: digits of a digest.
 A, B, C, D = (f"{number:x}" * 32 for number in (10, 11, 12, 13))
@@ -26,14 +27,14 @@ def leftovers(
     for row_id in live:
         ids.add(row_id)
     return find_leftovers(
-        [RowPlace(*row) for row in rows],
+        [OwnedRow(*row) for row in rows],
         live=ids,
         root="here",
         read=read,
         failed=failed,
         covers=covers,
         prune=prune,
-        may_have_moved=lambda root: root not in stands,
+        may_be_relocated=lambda root: root not in stands,
     )
 
 
@@ -146,7 +147,7 @@ class TestAFolderThatWasMovedHere:
         assert left.replaced == ([B] if moved_here else [])
         assert left.gone == ([C] if moved_here else [])
         assert left.gone_sources == ({"gone.md"} if moved_here else set())
-        assert left.moved == ({"there": {"gone.md"}} if moved_here else {})
+        assert left.relocated == ({"there": {"gone.md"}} if moved_here else {})
         assert left.namesakes == (set() if moved_here else {"a.md"})
 
     def test_is_not_one_that_is_still_where_it_was(self) -> None:
@@ -166,7 +167,7 @@ class TestAFolderThatWasMovedHere:
             stands=["third"],
         )
         assert left.kept == {A: ("third", "here"), D: ("here",), B: ("third",), C: ("here",)}
-        assert left.moved == {"there": set()}
+        assert left.relocated == {"there": set()}
         assert not left.gone
 
     def test_is_not_known_by_what_nobody_synced(self) -> None:
@@ -180,8 +181,8 @@ def test_examples_are_few() -> None:
 
 
 def test_a_user_is_told_what_a_folder_is_taken_for() -> None:
-    left = Leftovers(moved={"old": {"a.md", "b.md"}, "older": set()})
-    first, second = left.notes({"old": "/srv/old"}.get)
+    left = Leftovers(relocated={"old": {"a.md", "b.md"}, "older": set()})
+    first, second = of_leftovers(left, {"old": "/srv/old"}.get)
     assert first.startswith("Taken for the folder /srv/old at another place")
     assert first.endswith("2 files that are gone from it were removed: a.md, b.md.")
     assert second.startswith("Taken for the folder older at another place")

@@ -11,11 +11,17 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync
-from milvus_rag.indexing.loader_identity import may_have_moved, place_of, root_of, splitter_fingerprint
+from milvus_rag.indexing.scope import Scope, place_of, root_of
+from milvus_rag.indexing.splitting import splitter_fingerprint
 from milvus_rag.indexing.sync import SyncProgress
 from milvus_rag.stores.collection_rows import CollectionRows
 from milvus_rag.stores.layout import ROOT_KEY
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot
+
+
+def may_have_moved(place: str | None, here: str | None) -> bool:
+    return Scope("root", is_known=True, place=here, own_coverage=None).may_be_relocated(place)
+
 
 FIRST = {"a.md": "one\ntwo", "b.md": "three"}
 SECOND = {"x.md": "four", "y.md": "five"}

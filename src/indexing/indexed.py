@@ -1,0 +1,53 @@
+"""What is in the index when a run begins."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import CollectionSchemaError
+from ..stores.milvus import MilvusStore
+from .lookahead import Lookahead
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from ..stores.collection_rows import CollectionRows
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """An index as it was found.
+
+    Attributes:
+        rows: Its rows; None where there is no collection.
+        language: Of its full-text search, where that is analysed by us.
+    """
+
+    rows: "CollectionRows | None"
+    language: str | None
+    counting: "Future[int] | None"
+
+    @property
+    def count(self) -> int:
+        """How many rows there were. Waits for the answer at its first use."""
+        return self.counting.result() if self.counting is not None else 0
+
+
+def look_at(store: MilvusStore, lookahead: Lookahead, *, dry_run: bool) -> Indexed:
+    """Look at what is there. The rows are counted while the run goes on: all that is asked later sees what that saw.
+
+    Raises:
+        CollectionSchemaError: Another program made the collection.
+    """
+    layout = store.layout
+    if layout is not None and layout.name == store.collection.parked_name and not dry_run:
+        store.collection.recover_name()
+    language = store.language if store.has_full_text and store.sparse_embedding is None else None
+    if layout is None:
+        return Indexed(None, language, None)
+    if not layout.ours:
+        raise CollectionSchemaError(
+            f"The collection {store.collection_name!r} was made by another program, and has no place for "
+            f"what sync must know of a row. Choose another collection name, or use store.add_documents."
+        )
+    rows = store.collection.rows(layout)
+    return Indexed(rows, language, lookahead.ask(rows.count))

@@ -1,0 +1,122 @@
+"""From a loader to chunks: what it gives is cut, source by source, and what it cannot give is noted."""
+
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from langchain_core.document_loaders import BaseLoader
+from langchain_core.documents import BaseDocumentTransformer
+
+from ..errors import InputError, LoaderError
+from .chunks import Chunk, by_source, read_chunks
+from .embedding_requests import StoppedError
+from .loader_protocols import ListingLoader, ReportingLoader
+from .tally import Tally
+
+
+class Reader:
+    """Reads all that a loader gives.
+
+    Args:
+        loader: Gives documents.
+        splitter: Cuts them.
+        root: Names what is loaded, for what cannot be read and has no name of its own.
+        tally: Told of every source, and of what failed.
+        stop: Ends it.
+
+    Attributes:
+        sources: Names of the sources that were read so far.
+        unreadable: Whether there was something that the loader could not read.
+        error: What the loader raised at its end, None where it came to one.
+    """
+
+    def __init__(
+        self,
+        loader: BaseLoader,
+        splitter: BaseDocumentTransformer,
+        *,
+        root: str,
+        tally: Tally,
+        stop: threading.Event,
+    ) -> None:
+        self._loader = loader
+        self._splitter = splitter
+        self._root = root
+        self._tally = tally
+        self._stop = stop
+        self.sources: set[str] = set()
+        self.unreadable = False
+        self.error: Exception | None = None
+
+    def chunks(self) -> Iterator[list[Chunk]]:
+        """The chunks of one source after the other.
+
+        Raises:
+            InputError: The loader gave a source twice, or one without a name.
+            StoppedError: The run was stopped.
+        """
+        sources = by_source(_watched(self._loader, self._note_unreadable).lazy_load())
+        while True:
+            try:
+                source, documents = next(sources, (None, []))
+            except Exception as exc:  # noqa: BLE001 - the loader's, whatever it is; what came before is indexed
+                self.error = exc
+                return
+            if self._stop.is_set():
+                raise StoppedError
+            if source is None:
+                return
+            if source in self.sources:
+                raise InputError(
+                    f"The loader gave {source!r} twice, with other sources between: the second would replace "
+                    f"the first. Give each file a source of its own."
+                )
+            self.sources.add(source)
+            try:
+                chunks = read_chunks(source, self._splitter.transform_documents(documents))
+            except Exception as exc:  # noqa: BLE001 - the splitter's, whatever it is
+                self._tally.source_failed(source, f"The splitter failed ({type(exc).__name__}): {exc}")
+                chunks = []
+            yield chunks
+            self._tally.source_read()
+
+    def count_sources(self) -> int | None:
+        """How many sources there will be; None where the loader does not tell."""
+        # What it cannot read is told when it is read, and once.
+        silent = quiet(self._loader)
+        if not isinstance(silent, ListingLoader):
+            return None
+        try:
+            return sum(1 for _ in silent.sources())
+        except LoaderError:
+            return None
+
+    def _note_unreadable(self, error: Exception) -> None:
+        self.unreadable = True
+        self._tally.source_failed(str(getattr(error, "source", None) or self._root), str(error))
+
+
+def quiet(loader: BaseLoader) -> BaseLoader:
+    """A loader that leaves out what cannot be read and tells nobody: whoever loads it in earnest is told."""
+    return _reporting_to(loader, lambda _: None) if isinstance(loader, ReportingLoader) else loader
+
+
+def _watched(loader: BaseLoader, on_error: Callable[[Exception], None]) -> BaseLoader:
+    """A loader that also tells somebody else of what cannot be read, where it can go on after that."""
+    if not isinstance(loader, ReportingLoader):
+        return loader
+    users = loader.on_error
+
+    def report(error: Exception) -> None:
+        on_error(error)
+        if users is not None:
+            users(error)
+
+    return _reporting_to(loader, report)
+
+
+def _reporting_to(loader: ReportingLoader, on_error: Callable[[Exception], None]) -> BaseLoader:
+    copied = copy.copy(loader)
+    copied.on_error = on_error
+    return cast("BaseLoader", copied)
