@@ -19,7 +19,7 @@ from .swapping import LazyChatModel, SwappableChatModel
 
 # Set in a call's config: {"configurable": {"llm": "fireworks"}}.
 SWITCH = "llm"
-_MODULES = {"gemini": ".gemini", "openai": ".openai_compatible"}
+_MODULES = {"gemini": ".providers.gemini", "openai": ".providers.openai_compatible"}
 
 
 class _ChatMaker(Protocol):

@@ -15,7 +15,10 @@ from .providers.embeddings import EmbeddingClient, ProviderEmbeddings, Wrapping
 from .providers.endpoints import Endpoint, resolve_endpoint, warn_if_retired
 from .providers.table import Spec, find_provider, parse_spec
 
-_CLIENTS = {"gemini": (".gemini", "GeminiEmbeddings"), "openai": (".openai_compatible", "OpenAICompatibleEmbeddings")}
+_CLIENTS = {
+    "gemini": (".providers.gemini", "GeminiEmbeddings"),
+    "openai": (".providers.openai_compatible", "OpenAICompatibleEmbeddings"),
+}
 
 
 class _ClientMaker(Protocol):
