@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
+from ..chunk_keys import DIGEST_KEY, POSITION_KEY, ROOT_KEY, SOURCE_KEY
 from ..errors import InputError
-from ..stores.layout import DIGEST_KEY, ROOT_KEY, Layout, escape_key, roots_of
+from ..stores.layout import Layout, escape_key, roots_of
 from ..stores.searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
 _DIGEST_CHARS = 32
-POSITION_KEY = "chunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
 
 
 def _source_of(document: Document) -> str:
-    source = document.metadata.get("source")
+    source = document.metadata.get(SOURCE_KEY)
     if not isinstance(source, str) or not source:
         raise InputError(
             "A document without metadata['source'] cannot be synced: the source says which rows it replaces. "

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Sequence
 
+from ..chunk_keys import DIGEST_KEY, ROOT_KEY
 from ..stores.collection_rows import CollectionRows
-from ..stores.layout import DIGEST_KEY, ROOT_KEY
 from ..stores.milvus import MilvusStore
 from .chunks import Chunk
 from .collection_memory import CollectionMemory

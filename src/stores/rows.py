@@ -10,6 +10,7 @@ import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
+from ..chunk_keys import ROOTS_KEY, SOURCE_KEY
 from ..errors import InputError, ModelResponseError
 from .filters import is_text
 from .layout import MAX_VARCHAR, Layout, escape_key, roots_of
@@ -17,8 +18,6 @@ from .searched_text import index_terms
 
 # https://milvus.io/docs/limitations.md: the dynamic field, in bytes of JSON; less what `sync` adds to a row.
 _MAX_METADATA = 65_536 - 512
-# Where a document says which loaders have it, when it is asked for.
-ROOTS_KEY = "$roots"
 _LEAST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
 # pymilvus writes JSON with orjson, which goes 254 deep; and we add the row itself.
 _DEEPEST = 250
@@ -253,4 +252,4 @@ def to_primary_key(layout: Layout, row_id: str) -> str | int:
 
 
 def _name(metadata: Mapping[str, Any]) -> str:
-    return repr(metadata["source"]) if "source" in metadata else "a document"
+    return repr(metadata[SOURCE_KEY]) if SOURCE_KEY in metadata else "a document"
