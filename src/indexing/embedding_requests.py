@@ -15,11 +15,11 @@ from ..errors import (
     MissingExtraError,
     MissingKeyError,
     ModelNotFoundError,
-    ModelResponseError,
     ModelTimeoutError,
     ProviderUnavailableError,
     RateLimitError,
 )
+from ..vectors import usable
 from .ledger import Vector
 
 # For embeddings that do not tell their limits. Characters are a guard for limits in tokens, at about four a token.
@@ -212,23 +212,10 @@ class EmbeddingRequests:
 
     def _checked(self, answer: Any, count: int) -> Sequence[Vector]:
         """Refuse an answer that would put wrong rows into the collection."""
-        if len(answer) != count:
-            raise ModelResponseError(f"The embedding model answered {len(answer)} vectors for {count} texts.")
-        try:
-            vectors = np.asarray(answer, dtype=np.float32)
-        except (TypeError, ValueError) as exc:
-            raise ModelResponseError("The embedding model answered vectors of several lengths.") from exc
-        if vectors.ndim != 2 or not vectors.shape[1]:
-            raise ModelResponseError("The embedding model answered something that is no vector.")
         with self._lock:
-            dimension = self._dimension = self._dimension or vectors.shape[1]
-        if vectors.shape[1] != dimension:
-            raise ModelResponseError(
-                f"The embedding model answered vectors of {vectors.shape[1]} dimensions after ones of {dimension}."
-            )
-        if not np.isfinite(vectors).all():
-            raise ModelResponseError("The embedding model answered a vector with values that are no numbers.")
-        return list(vectors)
+            vectors = usable(answer, count=count, dimension=self._dimension)
+            self._dimension = vectors.shape[1]
+        return list(vectors.astype(np.float32))
 
 
 def _quickest(embedding: Embeddings) -> Callable[[list[str]], Any]:

@@ -320,7 +320,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
             EmbeddingMismatchError: The vector has another dimension.
             ModelResponseError: The vector is none of finite numbers.
         """
-        check_vectors([vector])
+        check_vectors([vector], 1, lambda: self.layout)
 
         def read(layout: Layout, rows: CollectionRows) -> Hits:
             if layout.vector_field is None:
