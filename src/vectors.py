@@ -74,11 +74,11 @@ def checked_matrix(
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         np.divide(matrix, lengths, out=matrix, where=lengths > 0)
     with np.errstate(over="ignore"):
-        kept = matrix.astype(np.float32)
-    finite = np.isfinite(kept).all(axis=1)
+        kept = matrix.astype(np.float32, copy=False)
+    finite = np.isfinite(kept)
     if not finite.all():
         what = "answered a vector with a value that is not a number, or infinite as a 32-bit float"
-        raise _bad(what, int(np.argmin(finite)), count)
+        raise _bad(what, int(np.argmin(finite.all(axis=1))), count)
     directed = kept.any(axis=1)
     if not zeros and not directed.all():
         raise _bad("answered a vector of zeros, which has no direction", int(np.argmin(directed)), count)
