@@ -5,6 +5,8 @@ MilvusRagError
 │   ├── SettingsError                   a setting has a value that cannot be used
 │   └── FilterError                     a metadata filter that cannot be understood
 ├── MissingExtraError (ImportError)     an optional package is not installed
+├── IncompatiblePackageError (ImportError)
+│                                       a package of a release that works in another way inside
 ├── LoaderError
 │   ├── SourceNotFoundError             no such file, folder or URL
 │   ├── EmptySourceError                nothing matches the glob
@@ -55,6 +57,10 @@ class FilterError(InputError):
 
 class MissingExtraError(MilvusRagError, ImportError):
     """An optional package is not installed."""
+
+
+class IncompatiblePackageError(MilvusRagError, ImportError):
+    """An installed package is of a release that works in another way inside than those that this one knows."""
 
 
 class LoaderError(MilvusRagError):

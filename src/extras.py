@@ -1,9 +1,11 @@
-"""Optional dependencies: one extra a vendor, one message for all of them."""
+"""Packages of others: optional ones, and names that they do not promise to keep; one message for each kind."""
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
-from .errors import MissingExtraError
+from .errors import IncompatiblePackageError, MissingExtraError
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
@@ -27,3 +29,37 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs the package {exc.name or module}, which is not installed. "
             f"Install it with: pip install 'milvus-rag[{extra}]'"
         ) from exc
+
+
+def borrowed(owner: object, name: str, package: str) -> Any:
+    """Take a name of another package that it does not promise to keep, or say that it is gone.
+
+    For names without which nothing works; all of them, and those with a fallback, are listed in
+    ``docs/borrowed-names.md``.
+
+    Args:
+        owner: A module, a class or an object of the package.
+        name: The name.
+        package: The package as pip knows it, e.g. ``"sse-starlette"``.
+
+    Returns:
+        What has the name.
+
+    Raises:
+        IncompatiblePackageError: Nothing has.
+    """
+    try:
+        return getattr(owner, name)
+    except AttributeError as exc:
+        whose = owner if isinstance(owner, type | ModuleType) else type(owner)
+        raise IncompatiblePackageError(
+            f"{package} {_version(package)} has no {whose.__name__}.{name}, which milvus-rag needs. "
+            f"Install an earlier {package}, or a later milvus-rag."
+        ) from exc
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(unknown release)"

@@ -24,7 +24,16 @@ from pydantic import ConfigDict
 from typing_extensions import TypedDict
 
 from ..errors import InputError
+from ..extras import borrowed
 from .prompts import SYSTEM_PROMPT, USER_PROMPT, rag_messages
+
+# What LangChain gives subclasses of `Runnable` to run with callbacks and tracing; see docs/borrowed-names.md.
+_RUN_METHODS = (
+    "_call_with_config",
+    "_acall_with_config",
+    "_transform_stream_with_config",
+    "_atransform_stream_with_config",
+)
 
 NO_CONTEXT_ANSWER = "The documents do not answer this question."
 
@@ -59,6 +68,11 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
     system_prompt: str = SYSTEM_PROMPT
     user_prompt: str = USER_PROMPT
     no_context_answer: str = NO_CONTEXT_ANSWER
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Find out now, and not at the first question, whether LangChain still is what this chain stands on."""
+        for name in _RUN_METHODS:
+            borrowed(self, name, "langchain-core")
 
     @property
     def InputType(self) -> Any:  # noqa: N802 - LangChain's name

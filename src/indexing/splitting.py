@@ -21,8 +21,8 @@ def splitter_fingerprint(splitter: BaseDocumentTransformer) -> str:
         return str(splitter.fingerprint)
     # LangChain's splitters keep what they were made with in attributes like these.
     sizes = [
-        f"{name}={getattr(splitter, f'_{name}')}"
-        for name in ("chunk_size", "chunk_overlap")
-        if hasattr(splitter, f"_{name}")
+        f"{name.removeprefix('_')}={getattr(splitter, name)}"
+        for name in ("_chunk_size", "_chunk_overlap")
+        if hasattr(splitter, name)
     ]
     return f"{type(splitter).__name__}({', '.join(sizes)})"

@@ -149,6 +149,7 @@ class MarkdownSplitter(_PlacedSplitter):
         if not 0 <= min_chunk_size <= chunk_size:
             raise InputError(f"min_chunk_size is {min_chunk_size}, and must be from 0 to chunk_size ({chunk_size}).")
         super().__init__(chunk_size=chunk_size, chunk_overlap=0, strip_whitespace=False)
+        self._most_chars = chunk_size
         self._min_chunk_size = min_chunk_size
         self._heading_path = heading_path
         self._title = title
@@ -157,7 +158,7 @@ class MarkdownSplitter(_PlacedSplitter):
     def fingerprint(self) -> str:
         """Says which splitter with which parameters this is; another one makes other chunks of the same text."""
         return (
-            f"markdown/1:chunk_size={self._chunk_size},min_chunk_size={self._min_chunk_size}"
+            f"markdown/1:chunk_size={self._most_chars},min_chunk_size={self._min_chunk_size}"
             f",heading_path={self._heading_path},title={self._title}"
         )
 
@@ -170,7 +171,7 @@ class MarkdownSplitter(_PlacedSplitter):
                 yield path, _place(_heading_alone(source, section), section, len(path))
                 continue
             before = path + "\n\n" if path else ""
-            for piece in cut(source, section.blocks, self._chunk_size):
+            for piece in cut(source, section.blocks, self._most_chars):
                 lead = before + piece.lead
                 yield lead + text[piece.start : piece.end], _place(piece, section, len(lead))
 
@@ -179,7 +180,7 @@ class MarkdownSplitter(_PlacedSplitter):
         parts = place_headings(sections(blocks), in_text=not self._heading_path)
         if not self._min_chunk_size:
             return parts
-        return join_small(parts, below=self._min_chunk_size, limit=self._chunk_size, size=source.size)
+        return join_small(parts, below=self._min_chunk_size, limit=self._most_chars, size=source.size)
 
     def _document_title(self, source: SourceText, metadata: Mapping[str, Any]) -> str:
         if not (self._heading_path and self._title):

@@ -7,7 +7,11 @@ import warnings
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from langchain_core._api import LangChainDeprecationWarning
+try:
+    from langchain_core._api import LangChainDeprecationWarning as _Deprecation
+except ImportError:
+    # What it has been a kind of.
+    _Deprecation = DeprecationWarning  # type: ignore[assignment,misc] # stands in for it
 
 _NOISY = ("pymilvus", "milvus_lite")
 
@@ -52,7 +56,7 @@ def configure_logs(style: Literal["json", "text"]) -> None:
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.captureWarnings(capture=True)
     # LangServe calls what LangChain calls deprecated, at each request anew.
-    warnings.filterwarnings("ignore", category=LangChainDeprecationWarning)
+    warnings.filterwarnings("ignore", category=_Deprecation)
     for name, level in (("milvus_rag", logging.INFO), ("uvicorn", logging.WARNING), ("py.warnings", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

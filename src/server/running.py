@@ -37,8 +37,10 @@ def run_server(settings: ServerSettings) -> None:
         configure_logs(settings.log_format)
         app = build_app(settings)
         _look_before(app.state.index, is_lite_here="://" not in settings.uri)
-        # It replaces uvicorn's signal handler by one that cuts every event stream at once.
-        sse.unpatch_uvicorn_signal_handler()  # type: ignore[no-untyped-call]  # sse-starlette's own
+        # It replaces uvicorn's signal handler by one that cuts every event stream at once. Later releases do not.
+        unpatch = getattr(sse, "unpatch_uvicorn_signal_handler", None)
+        if unpatch is not None:
+            unpatch()
         config = uvicorn.Config(
             app,
             log_config=None,

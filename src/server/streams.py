@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
-from starlette.responses import Response
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 # Proxies close connections on which nothing is sent for a minute; a model may think for longer.
@@ -14,7 +14,7 @@ _PING = b": ping\r\n\r\n"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-class EventStream(Response):
+class EventStream(StreamingResponse):
     """Sends events as they come.
 
     In place of ``sse_starlette.EventSourceResponse``, which cuts every stream when the process is told to stop, and
@@ -28,11 +28,9 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, events: AsyncIterable[Any], *, held: int) -> None:
+        super().__init__(events, headers=_HEADERS)
         self.events = cast("AsyncGenerator[Mapping[str, Any]]", events)
         self.held = held
-        self.status_code = 200
-        self.background = None
-        self.init_headers(_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all events."""

@@ -75,7 +75,7 @@ class Server:
     @property
     def lite(self) -> bool:
         """Whether this is Milvus Lite, in this process or as a server."""
-        return self.version.startswith("milvus_lite")
+        return self.version.startswith("milvus_lite") or is_file_uri(self.uri)
 
     @property
     def full_text(self) -> bool:

@@ -3,7 +3,7 @@
 import logging
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,31 +95,47 @@ def _started(path: str) -> LiteProcess | None:
 
 
 def _start_here(path: str) -> bool:
-    from milvus_lite.server_manager import server_manager_instance
-
     # As pymilvus will do; but two threads that do it at once stand in each other's way. If it cannot be started,
     # pymilvus will say so.
-    return server_manager_instance.start_and_get_uri(path) is not None
+    start = _of_server_manager("start_and_get_uri")
+    return start is None or start(path) is not None
 
 
 def _stop_here(path: str) -> None:
-    from milvus_lite.server_manager import server_manager_instance
+    release = _of_server_manager("release_server")
+    if release is None:
+        logger.warning("Milvus Lite cannot be told to close %s, which stays open until this process ends.", path)
+    else:
+        release(path)
 
-    server_manager_instance.release_server(path)
+
+def _of_server_manager(method: str) -> Callable[[str], object] | None:
+    """A method of what pymilvus starts Milvus Lite with; None where a later release has none."""
+    try:
+        from milvus_lite.server_manager import server_manager_instance
+    except ImportError:
+        return None
+    found: Callable[[str], object] | None = getattr(server_manager_instance, method, None)
+    return found
 
 
 def clear_half_made(path: str, collection: str) -> bool:
     """Remove the folder of a collection whose making was killed halfway; Milvus Lite would trip over it for ever.
 
-    Such a folder has no schema yet, and so no rows that could ever be read.
+    Such a folder has no schema yet, and so no rows that could ever be read. Where Milvus Lite does not tell what a
+    schema's file is called, nothing is removed.
 
     Returns:
         Whether there was one.
     """
+    try:
+        from milvus_lite.db import SCHEMA_FILENAME
+    except ImportError:
+        return False
     found = [
         folder
         for folder in Path(path).glob(f"**/collections/{collection}")
-        if folder.is_dir() and not (folder / "schema.json").exists()
+        if folder.is_dir() and not (folder / SCHEMA_FILENAME).exists()
     ]
     for folder in found:
         shutil.rmtree(folder)

@@ -88,9 +88,11 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     # What goes wrong is answered to the client, and said by it.
     logging.disable()
-    from milvus_lite.adapter.grpc.server import start_server_in_thread
-    from milvus_lite.exceptions import MilvusLiteError
-
+    try:
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
+        from milvus_lite.exceptions import MilvusLiteError
+    except ImportError:
+        return 1
     try:
         server, database, port = start_server_in_thread(sys.argv[1])
     except (MilvusLiteError, OSError):

@@ -157,12 +157,14 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
                     else BM25BuiltInFunction(input_field_names=TERMS_FIELD, output_field_names=SPARSE_FIELD),
                     enable_dynamic_field=True,
                 )
+                if not self._opened:
+                    self._init()
         except BaseException:
             self.close()
             raise
 
     def _init(self, *_: Any, **__: Any) -> None:
-        """Called by the base class once it is connected."""
+        """Called once connected: by the base class in place of its own, or else by `__init__`."""
         self._opened = True
         self.server = Server(self._uri, self.client.get_server_version())
         without_noise("pymilvus.client.iterator.query_iterator")

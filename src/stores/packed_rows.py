@@ -12,11 +12,16 @@ from typing import Any
 import orjson
 from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import ParamError
-from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
 from ..chunk_keys import DYNAMIC_KEY
 from ..vectors import numbers
 from .layout import Layout
+
+try:
+    from pymilvus.grpc_gen import milvus_pb2, schema_pb2
+except ImportError:
+    # A later client keeps them elsewhere: then it writes by itself.
+    milvus_pb2 = schema_pb2 = None
 
 # The client would ask the server for it, to pack rows that it is not given.
 _NO_SCHEMA: dict[str, list[Any]] = {"fields": []}
@@ -85,8 +90,8 @@ def pack(layout: Layout, rows: Sequence[Mapping[str, Any]]) -> list[Any] | None:
         if layout.vector_field:
             fields.append(_vectors(layout.vector_field, [row[layout.vector_field] for row in rows]))
         fields.append(_metadata([{key: row[key] for key in row if key not in names} for row in rows]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        # The client says what is wrong.
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        # The client says what is wrong; or it has no such messages any more.
         return None
     return fields
 

@@ -9,11 +9,13 @@ from google.genai.types import HttpOptions, HttpRetryOptions
 from langchain_google_genai import ChatGoogleGenerativeAI, GoogleGenerativeAIEmbeddings
 from pydantic import model_validator
 
+from ...extras import borrowed
 from .calls import Calls
 from .checked_chat import CheckedChatModel
 from .connections import Connections, tls_context
 from .endpoints import Endpoint
 
+_PACKAGE: Final = "langchain-google-genai"
 # Of Google's client: 1 is one attempt, 0 its default of 5.
 _ONE_ATTEMPT = 1
 # An environment variable would turn the clients to Vertex AI, which knows no such keys.
@@ -25,6 +27,7 @@ class GeminiChat(CheckedChatModel, ChatGoogleGenerativeAI):
 
     @model_validator(mode="after")
     def _use_per_loop_client(self) -> Self:
+        borrowed(self, "client", _PACKAGE)
         self.client = _client(self.calls.endpoint, self.connections, timeout=self.timeout, model=self)
         return self
 
@@ -79,6 +82,7 @@ class GeminiEmbeddings:
             "client_args": _http_arguments(),
         }
         self._client = GoogleGenerativeAIEmbeddings(**{**arguments, **options, **_DEVELOPER_API})
+        borrowed(self._client, "client", _PACKAGE)
         # The class knows no timeout, and its async client waits up to 10 s before it tries again unasked.
         self._client.client = _client(endpoint, self._connections, timeout=timeout, model=self._client)
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import requests
 from pydantic import SecretStr
 
-from ...extras import require
+from ...extras import borrowed, require
 from .calls import DEFAULT_BACKOFF, Calls, RetryPolicy
 from .endpoints import Endpoint, resolve_endpoint
 from .table import Provider, Spec
@@ -57,7 +57,8 @@ class JinaScorer:
         endpoint = resolve_endpoint(spec, "chat", api_key=api_key, base_url=base_url)
         key = endpoint.key.get_secret_value() if endpoint.key else ""
         self._client = _jina_rerank()(jina_api_key=key, model=endpoint.model, top_n=None)
-        self._client.session = _Session(endpoint, timeout, self._client.session.headers)
+        headers = borrowed(self._client, "session", "langchain-community").headers
+        self._client.session = _Session(endpoint, timeout, headers)
         policy = RetryPolicy.checked(max_retries=max_retries, backoff=DEFAULT_BACKOFF, timeout=timeout)
         self._calls = Calls(endpoint, policy, requests_are_sound=True)
 

@@ -9,6 +9,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
+from ...extras import borrowed
 from .calls import Calls
 from .checked_chat import CheckedChatModel
 from .connections import Connections
@@ -16,6 +17,7 @@ from .endpoints import Endpoint
 from .failures import malformed
 from .table import host_of
 
+_PACKAGE = "langchain-openai"
 # The client insists on a key; servers in one's own house ignore it.
 _NO_KEY = SecretStr("none")
 # OpenAI itself has given up "max_tokens"; many other servers know nothing else.
@@ -109,8 +111,8 @@ class OpenAICompatibleEmbeddings:
             "http_async_client": self._connections.async_client,
         }
         self._client = OpenAIEmbeddings(**{**arguments, **options})
-        self._client.client = _Plain(self._client.client)
-        self._client.async_client = _PlainAsync(self._client.async_client)
+        self._client.client = _Plain(borrowed(self._client, "client", _PACKAGE))
+        self._client.async_client = _PlainAsync(borrowed(self._client, "async_client", _PACKAGE))
 
     def embed(self, texts: list[str], *, is_query: bool) -> list[Any]:
         """Embed texts in one request."""

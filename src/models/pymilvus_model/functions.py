@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from ...client_errors import ERROR_CLASSES, read
 from ...errors import InputError, MilvusRagError, MissingExtraError, ModelError, ModelTimeoutError
-from ...extras import require
+from ...extras import borrowed, require
 
 T = TypeVar("T")
 
@@ -159,10 +159,16 @@ def find_function(name: str) -> Any:
 
 
 def forbid_pip() -> None:
-    """Take from ``pymilvus.model`` the means to run pip. Does nothing where the package is not installed."""
+    """Take from ``pymilvus.model`` the means to run pip. Does nothing where the package is not installed.
+
+    Raises:
+        IncompatiblePackageError: They are not where they were, so that pip might be run all the same.
+    """
     with suppress(ModuleNotFoundError):
         for module in ("pymilvus.model.utils", "pymilvus.model.utils.dependency_control"):
-            import_module(module).prompt_install = _refuse_to_install  # type: ignore[attr-defined] # theirs
+            theirs: Any = import_module(module)
+            borrowed(theirs, "prompt_install", "pymilvus.model")
+            theirs.prompt_install = _refuse_to_install
 
 
 def _refuse_to_install(package: str, warn: bool = False) -> None:
