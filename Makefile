@@ -7,7 +7,8 @@ INSTALLED := $(VENV)/.installed
 LOWEST := .venv-lowest
 # What runs on the lowest versions: each dependency is used by one of these.
 LOWEST_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests/stores/test_standard.py \
-  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py
+  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py \
+  tests/test_borrowed_names.py tests/test_borrowed_names_missing.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check check-lowest lint types dependencies format docs constraints browser bench clean

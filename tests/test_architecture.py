@@ -137,7 +137,8 @@ def against(drawing: str, found: Iterable[Import]) -> list[str]:
     wrong = []
     for one in found:
         above, below = part_of(one.importer), part_of(one.imported)
-        if above != below and (level[above] >= level[below] or below in unknown.get(above, ())):
+        is_drawn = above in level and below in level
+        if above != below and (not is_drawn or level[above] >= level[below] or below in unknown.get(above, ())):
             wrong.append(str(one))
     return wrong
 
@@ -179,7 +180,13 @@ class TestTheParser:
 
     @pytest.mark.parametrize(
         ("importer", "imported"),
-        [("errors", "cli"), ("stores.a", "loaders.b"), ("indexing.a", "chains"), ("indexing.a", "loaders")],
+        [
+            ("errors", "not_drawn"),
+            ("errors", "cli"),
+            ("stores.a", "loaders.b"),
+            ("indexing.a", "chains"),
+            ("indexing.a", "loaders"),
+        ],
     )
     def test_finds_what_is_wrong(self, importer: str, imported: str) -> None:
         one = Import(f"{OURS}.{importer}", f"{OURS}.{imported}", 3, "call")
