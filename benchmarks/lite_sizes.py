@@ -24,7 +24,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from milvus_rag import MarkdownSplitter, milvus_retriever, open_store, sync
-from milvus_rag.settings import Mode
+from milvus_rag.setting_fields import Mode
 
 SIZES = (2_000, 10_000, 50_000)
 MODES: tuple[Mode, ...] = ("full_text", "dense", "hybrid")

@@ -3,12 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from milvus_rag.cli import app
-from milvus_rag.server.settings import ServerSettings
-from milvus_rag.settings import PREFIX, Settings
+from milvus_rag.server.setting_fields import ServerSettingFields
+from milvus_rag.setting_fields import DeclaredSetting, SettingFields, declared_settings
 
 PAGE = Path(__file__).with_name("cli.md")
 _START = """# The command
@@ -31,7 +31,10 @@ def page() -> str:
     commands = [command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands]
     parts = [_START, _section("milvus-rag", [])]
     parts += [_section(f"milvus-rag {command}", [command]) for command in commands]
-    return "\n".join([*parts, _SETTINGS, *_table(Settings), "", "Of the server:", "", *_table(ServerSettings), ""])
+    settings = declared_settings(SettingFields)
+    server = [setting for name, setting in declared_settings(ServerSettingFields).items() if name not in settings]
+    tables = [*_table(settings.values()), "", "Of the server:", "", *_table(server), ""]
+    return "\n".join([*parts, _SETTINGS, *tables])
 
 
 def _section(title: str, arguments: list[str]) -> str:
@@ -43,13 +46,14 @@ def _section(title: str, arguments: list[str]) -> str:
     return f"## {title}\n\n```text\n{lines}\n```\n"
 
 
-def _table(settings: type[Settings]) -> Iterator[str]:
-    yield "| variable | default | |"
-    yield "|---|---|---|"
-    for name, field in settings.model_fields.items():
-        if settings is Settings or name not in Settings.model_fields:
-            default = "" if field.default in (None, "", ()) else f"`{field.default}`"
-            yield f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |"
+def _table(settings: Iterable[DeclaredSetting]) -> Iterator[str]:
+    yield "| variable | default | bounds | |"
+    yield "|---|---|---|---|"
+    for setting in settings:
+        default = setting.default if setting.setting.default else setting.default and f"`{setting.default}`"
+        bounds = setting.setting.bounds and f"`{setting.setting.bounds}`"
+        text = setting.described(several="separated by commas")
+        yield f"| `{setting.variable}` | {default} | {bounds} | {text} |"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import MilvusRagError, StoreError
-from .settings import PREFIX, Settings
+from .setting_fields import PREFIX
+from .settings import Settings
 
 State = Literal["ok", "note", "broken"]
 

@@ -7,6 +7,7 @@ import typer
 
 from ..chunk_keys import SCORE_KEY, leg_rank_key, leg_score_key
 from ..errors import FilterError, InputError
+from ..setting_fields import Group
 from . import options as o
 from .output import (
     INTERRUPTED,
@@ -19,53 +20,32 @@ from .output import (
     printable_lines,
     say,
 )
+from .setting_options import takes_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.documents import Document
 
+    from ..settings import Settings
+
 _SEARCHES = ("dense", "full_text", "retrieval")
 
 Question = Annotated[str, typer.Argument(help="The question.")]
 
 
+@takes_settings(Group.RETRIEVAL, Group.RERANKING, Group.EMBEDDING, Group.MILVUS)
 def search(
     question: Question,
-    k: o.K = None,
-    mode: o.Mode = None,
-    rerank: o.Rerank = None,
+    *,
     filter: o.Filter = None,
-    fetch_k: o.FetchK = None,
-    min_score: o.MinScore = None,
-    expand: o.Expand = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show the scores and ranks of each search.")] = False,
-    embeddings: o.Embeddings = None,
-    provider: o.Provider = None,
-    uri: o.Uri = None,
-    token: o.Token = None,
-    db_name: o.DbName = None,
-    collection: o.CollectionName = None,
+    settings: "Settings",
     json: o.Json = False,
 ) -> None:
     """Show the passages that match a question best."""
     from ..pipeline import build_retriever, build_store
-    from ..settings import load_settings
 
-    settings = load_settings(
-        k=k,
-        mode=mode,
-        reranker=rerank,
-        fetch_k=fetch_k,
-        min_score=min_score,
-        expand=expand,
-        embeddings=embeddings,
-        provider=provider,
-        uri=uri,
-        token=token,
-        db_name=db_name,
-        collection=collection,
-    )
     _check(question)
     with build_store(settings, must_exist=True) as store:
         hits = build_retriever(settings, store).invoke(question, config=_config(filter))
@@ -81,54 +61,18 @@ def search(
             typer.echo("".join(f"   {printable(line)}\n" for line in hit.page_content.strip().splitlines()))
 
 
+@takes_settings(Group.CHAT, Group.EMBEDDING, Group.RETRIEVAL, Group.RERANKING, Group.FILES, Group.MILVUS)
 def ask(
     question: Question,
-    docs: Annotated[
-        list[str] | None, typer.Option(help="Index what is new below this path first; may be given several times.")
-    ] = None,
-    llm: o.Llm = None,
-    embeddings: o.Embeddings = None,
-    provider: o.Provider = None,
-    k: o.K = None,
-    mode: o.Mode = None,
-    rerank: o.Rerank = None,
+    *,
+    docs: o.Docs = None,
     filter: o.Filter = None,
-    fetch_k: o.FetchK = None,
-    min_score: o.MinScore = None,
-    expand: o.Expand = None,
-    glob: o.Glob = None,
-    splitter: o.Splitter = None,
-    chunk_size: o.ChunkSize = None,
-    language: o.Language = None,
-    uri: o.Uri = None,
-    token: o.Token = None,
-    db_name: o.DbName = None,
-    collection: o.CollectionName = None,
+    settings: "Settings",
     json: o.Json = False,
 ) -> None:
     """Answer a question from the indexed files, with sources."""
     from ..pipeline import build_chain, build_store
-    from ..settings import load_settings
 
-    settings = load_settings(
-        llm=llm,
-        embeddings=embeddings,
-        provider=provider,
-        k=k,
-        mode=mode,
-        reranker=rerank,
-        fetch_k=fetch_k,
-        min_score=min_score,
-        expand=expand,
-        glob=glob,
-        splitter=splitter,
-        chunk_size=chunk_size,
-        language=language,
-        uri=uri,
-        token=token,
-        db_name=db_name,
-        collection=collection,
-    )
     _check(question)
     if docs:
         from .indexing import index_before

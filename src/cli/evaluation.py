@@ -4,70 +4,55 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..setting_fields import Group
 from . import options as o
 from .indexing import say_problems
 from .output import print_json, print_table, say
+from .setting_options import takes_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..evaluation.measures import Result
     from ..indexing.report import SyncReport
+    from ..settings import Settings
 
 
+# Without k: each measure says itself how many passages it looks at.
+@takes_settings(
+    Group.EMBEDDING,
+    Group.FILES,
+    Group.RETRIEVAL,
+    Group.RERANKING,
+    Group.MILVUS,
+    without=("k",),
+    each_of={
+        "splitter": "markdown, marker",
+        "mode": "dense, full_text, hybrid",
+        "reranker": "none, or a reranker",
+    },
+)
 def evaluate(
     questions: Annotated[
         str, typer.Argument(help='JSON lines: {"question": …, "file": …, "text": what its passage must contain}.')
     ],
+    *,
     docs: Annotated[
         list[str] | None,
         typer.Option(help="Index this path for the evaluation alone; else the collection is searched as it is."),
     ] = None,
-    splitter: Annotated[list[str] | None, typer.Option(help="markdown, marker; may be given several times.")] = None,
-    mode: Annotated[
-        list[str] | None, typer.Option(help="dense, full_text, hybrid; may be given several times.")
-    ] = None,
-    rerank: Annotated[list[str] | None, typer.Option(help="none, or a reranker; may be given several times.")] = None,
+    splitter: tuple[str, ...],
+    mode: tuple[str, ...],
+    reranker: tuple[str, ...],
     plot: Annotated[str | None, typer.Option(help="Draw a bar chart into this .png file.")] = None,
-    embeddings: o.Embeddings = None,
-    provider: o.Provider = None,
-    glob: o.Glob = None,
-    chunk_size: o.ChunkSize = None,
-    language: o.Language = None,
-    fetch_k: o.FetchK = None,
-    min_score: o.MinScore = None,
-    expand: o.Expand = None,
-    uri: o.Uri = None,
-    token: o.Token = None,
-    db_name: o.DbName = None,
-    collection: o.CollectionName = None,
+    settings: "Settings",
     json: o.Json = False,
 ) -> None:
     """Measure how well passages are found: hit@1, hit@3, hit@5, MRR and nDCG@10."""
     from ..evaluation.chart import check_chart, save_chart
     from ..evaluation.configurations import evaluate as evaluate_all
     from ..evaluation.questions import read_questions
-    from ..settings import load_settings
 
-    # One of each is read to be checked like any setting; all of them are then tried.
-    for name in splitter or ():
-        load_settings(splitter=name)
-    for name in mode or ():
-        load_settings(mode=name)
-    settings = load_settings(
-        embeddings=embeddings,
-        provider=provider,
-        glob=glob,
-        chunk_size=chunk_size,
-        language=language,
-        fetch_k=fetch_k,
-        min_score=min_score,
-        expand=expand,
-        uri=uri,
-        token=token,
-        db_name=db_name,
-        collection=collection,
-    )
     asked = read_questions(questions)
     if plot:
         check_chart(plot)
@@ -82,9 +67,9 @@ def evaluate(
         settings,
         asked,
         docs=docs or (),
-        splitters=splitter or (),
-        modes=mode or (),
-        rerankers=rerank or (),
+        splitters=splitter,
+        modes=mode,
+        rerankers=reranker,
         say=say,
         on_indexed=on_indexed,
     )

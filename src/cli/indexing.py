@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..setting_fields import Group
 from . import options as o
 from .output import end_interrupted, print_json, printable, progress_bar, say
+from .setting_options import takes_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,14 +18,10 @@ if TYPE_CHECKING:
 _WORDS = ("added", "moved", "unchanged", "removed")
 
 
+@takes_settings(Group.FILES, Group.EMBEDDING, Group.MILVUS)
 def index(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, .zip archives or http(s) URLs of either.")],
-    glob: o.Glob = None,
-    splitter: o.Splitter = None,
-    chunk_size: o.ChunkSize = None,
-    language: o.Language = None,
-    embeddings: o.Embeddings = None,
-    provider: o.Provider = None,
+    *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done: no API call, no write.")
     ] = False,
@@ -39,27 +37,10 @@ def index(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Texts an embedding request.")] = None,
     max_concurrency: Annotated[int, typer.Option(min=1, max=256, help="Embedding requests in flight.")] = 8,
-    uri: o.Uri = None,
-    token: o.Token = None,
-    db_name: o.DbName = None,
-    collection: o.CollectionName = None,
+    settings: "Settings",
     json: o.Json = False,
 ) -> None:
     """Index what is new or changed below PATHS, and remove what is gone."""
-    from ..settings import load_settings
-
-    settings = load_settings(
-        glob=glob,
-        splitter=splitter,
-        chunk_size=chunk_size,
-        language=language,
-        embeddings=embeddings,
-        provider=provider,
-        uri=uri,
-        token=token,
-        db_name=db_name,
-        collection=collection,
-    )
     reports = index_paths(
         settings,
         paths,
@@ -134,18 +115,11 @@ def _summary(path: str, report: "SyncReport") -> str:
     return f"{done}{tokens} (dry run, nothing was done)"
 
 
-def info(
-    uri: o.Uri = None,
-    token: o.Token = None,
-    db_name: o.DbName = None,
-    collection: o.CollectionName = None,
-    json: o.Json = False,
-) -> None:
+@takes_settings(Group.MILVUS)
+def info(*, settings: "Settings", json: o.Json = False) -> None:
     """Show what a collection holds and what it was built with."""
     from ..pipeline import describe_collection
-    from ..settings import load_settings
 
-    settings = load_settings(uri=uri, token=token, db_name=db_name, collection=collection)
     facts = describe_collection(settings)
     if json:
         print_json(facts)

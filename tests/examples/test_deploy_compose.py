@@ -14,7 +14,7 @@ import pytest
 
 from milvus_rag.models.providers.table import PROVIDERS
 from milvus_rag.server.settings import ServerSettings
-from milvus_rag.settings import PREFIX
+from milvus_rag.setting_fields import PREFIX
 from support.deployment import DEPLOY, ROOT, free_port, instructions_of, program
 from support.lite_server import LiteServer
 

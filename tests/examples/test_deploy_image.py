@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from milvus_rag.server.settings import ServerSettings
-from milvus_rag.settings import PREFIX
+from milvus_rag.setting_fields import PREFIX
 from support.deployment import DEPLOY, ROOT, Instruction, assignments, free_port, instructions_of, is_sent, program
 
 KEY = "correct-horse-battery-staple"

@@ -1,0 +1,106 @@
+"""Options that are made of the settings."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any
+
+import typer
+
+from ..server.setting_fields import ServerSettingFields
+from ..setting_fields import DeclaredSetting, Group, declared_settings
+
+_SEVERAL = "may be given several times"
+_SETTINGS = declared_settings(ServerSettingFields)
+
+
+def takes_settings(
+    *groups: Group, without: Sequence[str] = (), each_of: Mapping[str, str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a function that has a parameter `settings`: in its place stand the options of some groups.
+
+    What is not given as an option comes from the environment, ``.env`` or the default.
+
+    Args:
+        groups: Whose settings are options, in the order in which the help lists them.
+        without: Settings of these groups that the command does without.
+        each_of: Help of settings that the command tries several values of. It gets them as parameters of these names,
+            tuples that are empty where none was given; each value is checked as the setting's.
+
+    Returns:
+        A decorator.
+    """
+    several = {
+        name: _option(_SETTINGS[name], list[str], f"{text}; {_SEVERAL}.") for name, text in (each_of or {}).items()
+    }
+    single = {
+        name: _single(name)
+        for group in groups
+        for name, setting in _SETTINGS.items()
+        if setting.setting.group is group and not setting.setting.variable_only and name not in {*without, *several}
+    }
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def run(**arguments: Any) -> None:
+            given = {name: arguments.pop(name) for name in single}
+            tried = {name: tuple(arguments.pop(name) or ()) for name in several}
+            settings = _read(groups, given, tried)
+            command(settings=settings, **tried, **arguments)
+
+        parameters: list[inspect.Parameter] = []
+        for parameter in inspect.signature(command).parameters.values():
+            if parameter.name == "settings":
+                parameters += single.values()
+            else:
+                own = several.get(parameter.name, parameter)
+                parameters.append(own.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        # Where inspect, and so typer, looks first.
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def _read(groups: Sequence[Group], given: Mapping[str, Any], tried: Mapping[str, Sequence[str]]) -> Any:
+    # Imported here, since the help does without them.
+    from ..server.settings import ServerSettings
+    from ..settings import Settings, load_settings
+
+    settings_type = ServerSettings if Group.SERVER in groups else Settings
+    for name, values in tried.items():
+        for value in values:
+            load_settings(settings_type, **{name: value})
+    # An option that may be given several times is an empty list where it was not.
+    return load_settings(settings_type, **{name: value for name, value in given.items() if value != []})
+
+
+def _option(setting: DeclaredSetting, kind: Any, help: str) -> inspect.Parameter:
+    option = typer.Option(*_flags(setting), help=help, rich_help_panel=setting.setting.group.value)
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )
+
+
+# The help of the whole program makes the options of all commands.
+@cache
+def _single(name: str) -> inspect.Parameter:
+    setting = _SETTINGS[name]
+    text = setting.described(several=_SEVERAL, secret=f"better set as {setting.variable}")
+    # Which of two options is the default needs no word where that is the one that does nothing.
+    shows_default = bool(setting.default) and setting.value is not False
+    facts = [f"default: {setting.default}" if shows_default else "", setting.setting.bounds]
+    shown = "; ".join(fact for fact in facts if fact)
+    # What else there is, such as names of which one is chosen, is read from text by the settings.
+    kind = list[str] if setting.is_list else setting.kind if setting.kind in (bool, int, float) else str
+    return _option(setting, kind, f"{text} [{shown}]" if shown else text)
+
+
+def _flags(setting: DeclaredSetting) -> tuple[str, ...]:
+    """Its options; a setting that is on or off has one for each, so that an option wins over the environment."""
+    if setting.kind is not bool:
+        return setting.flags
+    first, *others = setting.flags
+    opposite = f"--{first.removeprefix('--no-')}" if first.startswith("--no-") else f"--no-{first.removeprefix('--')}"
+    return (f"{first}/{opposite}", *others)

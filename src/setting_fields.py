@@ -1,0 +1,227 @@
+"""What can be set: each setting once, with its type, default, bounds and help.
+
+The command's options, the environment variables, `docs/cli.md` and the messages about values that cannot be used are
+made from these fields. The command's help reads them too, so nothing of pydantic is imported here; `settings` reads and
+checks the values.
+"""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache, reduce
+from operator import or_
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeAlias, get_args, get_origin
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    Secret: TypeAlias = SecretStr
+else:
+
+    class Secret:
+        """A value that is never shown: pydantic's SecretStr, which is imported when a model is made of the fields."""
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+            """The schema of SecretStr, so that values are of that type."""
+            from pydantic import SecretStr
+
+            return handler.generate_schema(SecretStr)
+
+
+PREFIX = "MILVUS_RAG_"
+
+Mode = Literal["dense", "full_text", "hybrid"]
+SplitterName = Literal["markdown", "marker"]
+
+
+class Group(StrEnum):
+    """Settings that a command has as options together, or not at all."""
+
+    MILVUS = "Milvus"
+    CHAT = "Chat model"
+    EMBEDDING = "Embedding model"
+    RERANKING = "Reranker"
+    FILES = "Files"
+    RETRIEVAL = "Retrieval"
+    SERVER = "Server"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is said about a setting beside its name, type and default; the `Annotated` metadata of a field.
+
+    Attributes:
+        help: What it is, a sentence.
+        group: The options that it belongs to.
+        default: What happens by default, where the field's value does not say it.
+        flags: Its options, where that is not its name.
+        ge: The least value.
+        gt: A value that it must be over.
+        le: The greatest value.
+        min_length: Of a text, in characters.
+        variable_only: Why it is no option; empty where it is one.
+    """
+
+    help: str
+    group: Group
+    default: str = ""
+    flags: tuple[str, ...] = ()
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    min_length: int | None = None
+    variable_only: str = ""
+
+    # The protocol by which pydantic unpacks a piece of metadata into several: annotated_types.GroupedMetadata.
+    @property
+    def __is_annotated_types_grouped_metadata__(self) -> Literal[True]:
+        return True
+
+    def __iter__(self) -> Iterator[object]:
+        """The bounds, as pydantic knows them."""
+        from annotated_types import Ge, Gt, Le, MinLen
+
+        for kind, value in ((Ge, self.ge), (Gt, self.gt), (Le, self.le), (MinLen, self.min_length)):
+            if value is not None:
+                yield kind(value)  # type: ignore[arg-type, operator, unused-ignore]
+
+    @property
+    def bounds(self) -> str:
+        """The values that a number may have, as the command's help writes them: ``1<=x<=100``."""
+        if self.le is None:
+            return f"x>={self.ge}" if self.ge is not None else f"x>{self.gt}" if self.gt is not None else ""
+        least = f"{self.ge}<=" if self.ge is not None else f"{self.gt}<" if self.gt is not None else ""
+        return f"{least}x<={self.le}"
+
+
+class DeclaredSetting(NamedTuple):
+    """A field with all that is said about it.
+
+    Attributes:
+        name: Of the field.
+        kind: Its type, without None.
+        value: Its default.
+        setting: The rest.
+    """
+
+    name: str
+    kind: Any
+    value: Any
+    setting: Setting
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Its options, the one that messages name first."""
+        return self.setting.flags or (f"--{self.name.replace('_', '-')}",)
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return f"{PREFIX}{self.name.upper()}"
+
+    @property
+    def default(self) -> str:
+        """What happens by default, in words; empty where nothing does."""
+        return self.setting.default or ("" if self.value in (None, "", ()) else str(self.value))
+
+    def described(self, *, several: str, secret: str = "") -> str:
+        """What it is, and what is said of each that takes several values, or that is a secret."""
+        notes = (several if self.is_list else "", secret if self.kind is Secret else "")
+        text = "; ".join([self.setting.help.removesuffix("."), *filter(None, notes)])
+        return text if text.endswith("…") else f"{text}."
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes several values."""
+        return get_origin(self.kind) is tuple
+
+
+@cache
+def declared_settings(fields: type) -> Mapping[str, DeclaredSetting]:
+    """The settings that a class and its bases declare, by name: those of the bases first."""
+    found: dict[str, DeclaredSetting] = {}
+    for base in reversed(fields.__mro__):
+        for name, annotation in inspect.get_annotations(base).items():
+            origin: Any = get_origin(annotation)
+            if origin is Annotated:
+                kind, *metadata = get_args(annotation)
+                for setting in metadata:
+                    if isinstance(setting, Setting):
+                        found[name] = DeclaredSetting(name, _without_none(kind), vars(base)[name], setting)
+    return MappingProxyType(found)
+
+
+def _without_none(kind: Any) -> Any:
+    if type(None) not in get_args(kind):
+        return kind
+    return reduce(or_, (member for member in get_args(kind) if member is not type(None)))
+
+
+_SECONDS_WHY = "it belongs to the network, not to what is asked"
+
+
+class SettingFields:
+    """The fields of `milvus_rag.Settings`. Within a group, options are listed in this order."""
+
+    # Milvus
+    uri: Annotated[str, Setting("A path ending in .db (Milvus Lite), or a server's URI.", Group.MILVUS)] = (
+        "./milvus_demo.db"
+    )
+    token: Annotated[Secret | None, Setting("user:password or API key of the Milvus server.", Group.MILVUS)] = None
+    db_name: Annotated[str | None, Setting("Database on the server.", Group.MILVUS)] = None
+    collection: Annotated[str, Setting("Collection or alias.", Group.MILVUS, min_length=1)] = "my_rag_collection"
+    timeout: Annotated[
+        float, Setting("Seconds that a call to Milvus may take.", Group.MILVUS, gt=0, variable_only=_SECONDS_WHY)
+    ] = 30.0
+
+    # Models
+    llm: Annotated[
+        str | None,
+        Setting("Chat model: PROVIDER or PROVIDER:MODEL.", Group.CHAT, default="local, which quotes the passages"),
+    ] = None
+    embeddings: Annotated[
+        str | None,
+        Setting(
+            "Embedding model: PROVIDER or PROVIDER:MODEL; none for full-text search only.",
+            Group.EMBEDDING,
+            default="what the collection was built with; none for a new one",
+        ),
+    ] = None
+    provider: Annotated[
+        str | None, Setting("Provider of chat model and embeddings: gemini, fireworks, …", Group.EMBEDDING)
+    ] = None
+    reranker: Annotated[
+        str | None, Setting("Reranker: jina, jina:MODEL, local:MODEL.", Group.RERANKING, flags=("--rerank",))
+    ] = None
+    model_timeout: Annotated[
+        float, Setting("Seconds that a call to a model may take.", Group.CHAT, gt=0, variable_only=_SECONDS_WHY)
+    ] = 60.0
+
+    # Files
+    glob: Annotated[str, Setting("Files of a folder or archive to take.", Group.FILES)] = "**/*.md"
+    splitter: Annotated[
+        SplitterName, Setting("markdown cuts at headings, marker at '# ' as the tutorials do.", Group.FILES)
+    ] = "markdown"
+    chunk_size: Annotated[
+        int, Setting("Characters a chunk may have (markdown splitter).", Group.FILES, ge=100, le=20_000)
+    ] = 1200
+    language: Annotated[
+        str | None,
+        Setting("Language of full-text search; none for no stems.", Group.FILES, default="english"),
+    ] = None
+
+    # Retrieval
+    k: Annotated[int, Setting("Passages.", Group.RETRIEVAL, flags=("--k", "-k"), ge=1, le=100)] = 3
+    mode: Annotated[
+        Mode | None, Setting("dense, full_text or hybrid.", Group.RETRIEVAL, default="all that the collection has")
+    ] = None
+    fetch_k: Annotated[
+        int | None, Setting("Hits of each search before they are fused.", Group.RETRIEVAL, ge=1, le=1000)
+    ] = None
+    min_score: Annotated[
+        float | None, Setting("Floor on the cosine of question and passage.", Group.RETRIEVAL, ge=-1, le=1)
+    ] = None
+    expand: Annotated[int, Setting("Chunks to add before and after each passage.", Group.RETRIEVAL, ge=0, le=10)] = 0
