@@ -2,11 +2,11 @@ r"""Cut the blocks of a section into pieces of a limited size, each a verbatim s
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
 from operator import attrgetter
+from typing import NamedTuple
 
-from ..markdown.blocks import Block, Kind, runs
+from ..markdown.block import Block, Kind, runs
 from ..markdown.within import opening_of
 
 _SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "？")  # noqa: RUF001 - the full-width marks are meant
@@ -34,8 +34,7 @@ class SourceText:
         return self._starts[end] - 1 - self._starts[first]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A slice of the text.
 
     Attributes:
@@ -74,7 +73,7 @@ def cut(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piec
     current: Piece | None = None
     for unit in _units(source, blocks, size):
         if current and _can_join(current, unit, size):
-            current = replace(current, end=unit.end, last_line=unit.last_line)
+            current = current._replace(end=unit.end, last_line=unit.last_line)
             continue
         if current and not _is_blank(source, current):
             yield _with_state(source, blocks, current)
@@ -88,7 +87,8 @@ def _with_state(source: SourceText, blocks: Sequence[Block], piece: Piece) -> Pi
     column = piece.start - source.span(piece.first_line, piece.first_line + 1)[0]
     if not (block.items or column or piece.first_line > block.start):
         return piece
-    return replace(piece, within=opening_of(source.lines, block, piece.first_line, column, has_header=bool(piece.lead)))
+    within = opening_of(source.lines, block, piece.first_line, piece.last_line + 1, column, has_header=bool(piece.lead))
+    return piece._replace(within=within)
 
 
 def _is_blank(source: SourceText, piece: Piece) -> bool:
@@ -111,7 +111,7 @@ def _units(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[P
             continue
         is_table = first.kind is Kind.TABLE and first is last
         units = _rows(source, first, size) if is_table else _lines(source, first.start, last.end, size)
-        yield replace(next(units), starts_long_block=True)
+        yield next(units)._replace(starts_long_block=True)
         yield from units
 
 

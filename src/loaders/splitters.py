@@ -10,7 +10,8 @@ from langchain_text_splitters import TextSplitter
 
 from ..chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, START_INDEX_KEY, START_LINE_KEY, WITHIN_KEY
 from ..errors import InputError
-from ..markdown.blocks import MAX_HEADING, scan_blocks
+from ..markdown.block import MAX_HEADING
+from ..markdown.blocks import scan_blocks
 from ..markdown.front_matter import front_matter_fields, front_matter_length, title_of
 from .cutting import Piece, SourceText, cut
 from .sections import Section, join_small, place_headings, sections

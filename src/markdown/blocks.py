@@ -10,18 +10,18 @@ render to:
   a list item goes on behind a line that somebody forgot to indent, where the next fence of all is the one to close it.
 - A comment that begins inside a line of text hides what looks like headings until it is closed. Other HTML, save
   preformatted text, hides nothing, and blanks before a tag make no code.
-- A table ends at the first line without a bar. Its header has a bar, and any number of cells.
+- A table ends at the first line without a bar. Its header has a bar, and any number of cells. It may begin in the
+  middle of a list item or a quote without being indented or marked.
 - Setext headings are looked for outside of lists and quotes only, and no longer than ``MAX_HEADING``.
 - The bullet of word processors begins a list item.
-- Quotes are looked into ``_MAX_QUOTES`` deep.
+- Quotes are looked into ``_MAX_QUOTES`` deep; a list in a quote ends at a line without the quote's mark.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from .block import MAX_HEADING, Block, Kind
 from .front_matter import front_matter_length
 from .heading_text import heading_text
 from .lines import (
@@ -40,79 +40,7 @@ from .lines import (
     opens_comment,
 )
 
-MAX_HEADING = 256
-"""Longest heading text, in characters. It goes in front of every chunk below it, so it must stay short."""
 _MAX_QUOTES = 16
-
-
-class Kind(Enum):
-    """What a block is."""
-
-    HEADING = "heading"
-    FENCE = "fence"
-    CODE = "indented code"
-    TABLE = "table"
-    TEXT = "text"
-    COMMENT = "comment"
-    PREFORMATTED = "preformatted HTML"
-    RULE = "thematic break"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of lines that belong together.
-
-    Attributes:
-        kind: What it is. Paragraphs are ``TEXT``, in list items and quotes too, and so is HTML that hides nothing.
-        start: Index of its first line, from 0.
-        end: Index of the line after its last.
-        level: Of a heading, 1 to 6.
-        heading: Of a heading, its text without markup, at most ``MAX_HEADING`` characters.
-        is_cut: Of a heading, whether its text is longer than that.
-        indent: Columns before its first character, in a quote those behind its mark too.
-        items: The list items that it stands in, the outermost first: the line that each began in, and the column of
-            its text.
-        opens: How many of them begin with it.
-        quotes: How many quotes it stands in.
-        is_closed: Of a fence, whether its last line closes it.
-        goes_on: Whether it began before the text: see `milvus_rag.markdown.within`.
-    """
-
-    kind: Kind
-    start: int
-    end: int
-    level: int = 0
-    heading: str = ""
-    is_cut: bool = False
-    indent: int = 0
-    items: tuple[tuple[int, int], ...] = ()
-    opens: int = 0
-    quotes: int = 0
-    is_closed: bool = False
-    goes_on: bool = False
-
-    @property
-    def is_code(self) -> bool:
-        """Whether its lines are code, which is shown to the character."""
-        return self.kind is Kind.FENCE or self.kind is Kind.CODE
-
-    @property
-    def code(self) -> slice:
-        """Which lines are its code, without those that open and close a fence."""
-        is_fence = self.kind is Kind.FENCE
-        return slice(self.start + (is_fence and not self.goes_on), self.end - (is_fence and self.is_closed))
-
-    def behind(self, line: int) -> "Block":
-        """The block as it is in the text from a line on; of what began before, only that is known that it did."""
-        goes_on = self.start < line
-        return replace(
-            self,
-            start=0 if goes_on else self.start - line,
-            end=self.end - line,
-            items=tuple((began - line, column) for began, column in self.items),
-            opens=0 if goes_on else self.opens,
-            goes_on=goes_on,
-        )
 
 
 def scan_blocks(lines: Sequence[str], start: int = 0, *, indented_code: bool = True) -> Iterator[Block]:
@@ -127,26 +55,6 @@ def scan_blocks(lines: Sequence[str], start: int = 0, *, indented_code: bool = T
         Blocks in order. They cover every line but blank ones between blocks.
     """
     return _Scanner(lines, indented_code=indented_code).blocks(start)
-
-
-def runs(blocks: Iterable[Block]) -> Iterator[tuple[Block, ...]]:
-    """Group blocks that no blank line separates and that make one text: paragraphs, the items of a list, a quote."""
-    run: list[Block] = []
-    for block in blocks:
-        if run and not (run[-1].end == block.start and _is_one_text(run[-1], block)):
-            yield tuple(run)
-            run = []
-        run.append(block)
-    if run:
-        yield tuple(run)
-
-
-def _is_one_text(block: Block, following: Block) -> bool:
-    if block.quotes or following.quotes:
-        return block.quotes > 0 or block.kind is Kind.TEXT
-    if following.kind is not Kind.TEXT and following.kind is not Kind.CODE:
-        return False
-    return block.kind is Kind.TEXT or (block.kind is Kind.CODE and bool(block.items))
 
 
 def first_heading(lines: Sequence[str]) -> str | None:
@@ -203,7 +111,13 @@ class _Scanner:
             return self._read_indented(index, line, body)
         if body[0] in _MARKS or "|" in line:
             return self._read_marked(index, line, body, 0, 0)
-        return self._read_text(index, line, body, 0)
+        if "<!--" in line:
+            return self._read_text(index, line, body, 0)
+        if self._open is None or self._open.kind is not Kind.TEXT:
+            self._finish(index)
+            self._open = Block(Kind.TEXT, index, index)
+            self._is_plain = True
+        return index + 1
 
     def _read_indented(self, index: int, line: str, body: str) -> int:
         if self._items and self._is_below_empty_item(index):
@@ -300,7 +214,7 @@ class _Scanner:
 
     def _finish(self, end: int) -> None:
         if self._open is not None and end > self._open.start:
-            self._found.append(replace(self._open, end=end))
+            self._found.append(self._open._replace(end=end))
         self._open = None
         self._is_plain = False
 
@@ -335,7 +249,7 @@ class _Scanner:
             end > index + 1 and bool(self._lines[end - 1].strip()) and closes_fence(self._lines[end - 1], marks, column)
         )
         fence = Block(Kind.FENCE, index, end, indent=indent_of(self._lines[index]), opens=opens, is_closed=is_closed)
-        self._add(replace(fence, items=tuple(self._items)))
+        self._add(fence._replace(items=tuple(self._items)))
         return end
 
     def _read_quote(self, index: int, indent: int, inside: int, opens: int) -> int:
@@ -381,9 +295,10 @@ class _Scanner:
         margin = self._columns[-1] if self._columns else 0
         for number in range(index + 1, len(self._lines)):
             inside = self._lines[number]
-            if not inside.strip():
+            body = inside.strip()
+            if not body:
                 continue
-            if closes_fence(inside, marks, column):
+            if body[0] == marks[0] and closes_fence(inside, marks, column):
                 return number + 1
             if margin and indent_of(inside) < margin:
                 return self._fence_end_outside(number, marks, column, margin)
@@ -453,8 +368,7 @@ def _atx_heading(index: int, body: str, level: int) -> Block:
 
 def _quoted(block: Block, index: int, indent: int, items: tuple[tuple[int, int], ...], opens: int) -> Block:
     """A block of a quote that begins at a line, as one of the text around it."""
-    return replace(
-        block,
+    return block._replace(
         kind=Kind.TEXT if block.kind is Kind.HEADING else block.kind,
         start=block.start + index,
         end=block.end + index,

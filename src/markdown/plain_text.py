@@ -8,7 +8,8 @@ of a page with HTML tables need not be paid for. Text without markup stays as it
 import html
 import re
 
-from .blocks import Kind, is_prose
+from .block import Kind
+from .blocks import is_prose
 from .within import scan_piece
 
 # Elements of HTML that real pages hold. `<your_name>` and `List<String>` are text.
@@ -45,18 +46,22 @@ def plain_text(markdown: str, *, start: int = 0, within: str = "", link_names: b
 
 def is_read_anew(markdown: str, *, start: int = 0, within: str = "") -> bool:
     """Whether `plain_text` reads a chunk in another way than before it knew of indented code and of ``within``."""
-    if not within and not _INDENTED.search(markdown, max(start - 2, 0)):
+    if not is_prose(within):
+        first = _plain_text(markdown, start, "", link_names=False, indented_code=False)
+        return first != _plain_text(markdown, start, within, link_names=False)
+    if not _INDENTED.search(markdown, max(start - 2, 0)):
         return False
-    first = _plain_text(markdown, start, "", link_names=False, indented_code=False)
-    return first != _plain_text(markdown, start, within, link_names=False)
+    lines = markdown[start:].split("\n")
+    code = (lines[block.code] for block in scan_piece(lines, within) if block.kind is Kind.CODE)
+    return any(_plain_prose(own, link_names=False) != ["\n".join(own)] for own in code)
 
 
 def _plain_text(markdown: str, start: int, within: str, *, link_names: bool, indented_code: bool = True) -> str:
     if not within and is_prose(markdown):
-        return "\n".join(_plain_prose(_without_comments(markdown).split("\n"), link_names=link_names))
+        return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names))
     lines = markdown[start:].split("\n")
     parts: list[str] = []
-    prose = []
+    prose: list[str] = []
     titles = markdown[: max(start - 1, 0)].split("\n") if start else []
     at = 0
     for block in scan_piece(lines, within, indented_code=indented_code):
@@ -81,8 +86,8 @@ def _plain_text(markdown: str, start: int, within: str, *, link_names: bool, ind
 
 def _plain_prose(lines: list[str], *, link_names: bool) -> list[str]:
     """Lines outside of code blocks."""
-    text = _without_comments("\n".join(lines))
-    kept = [line for line in text.split("\n") if not _is_rule(line)] if "--" in text else lines
+    text = "\n".join(lines)
+    kept = [line for line in _without_comments(text).split("\n") if not _is_rule(line)] if "--" in text else lines
     if not kept:
         return []
     # A row is meant for one, also where the table that it should be in is none.

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from .blocks import Block, Kind
+from .block import Block, Kind
 from .front_matter import front_matter_length
 from .heading_text import without_endings
 from .lines import fence_marks, indent_of
@@ -22,6 +22,7 @@ _LONG_FRONT_MATTER = 40
 # Tags, a picture or a template's placeholder alone on a line say nothing, nor does a quote's mark. No two quantifiers
 # side by side read the same characters: with two, a line of blanks is read in as many ways as it has pairs of them.
 _MUTE = re.compile(r"^\s*(?:</?[a-zA-Z][^>]*>\s*)+$|^\s*!\[[^\]]*\]\([^)]*\)\s*$|^\s*\{\{[^}]*\}\}\s*$|^\s*>[\s>]*$")
+_MUTE_MARKS = frozenset("<!{>")
 _UNSEEN = re.compile(r"\s*<(?:script|style)\b", re.IGNORECASE)
 
 
@@ -84,6 +85,7 @@ class _Cutter:
         self._blocks = list(scan_piece(lines, within))
         self._given = headings
         self._known = {heading.strip() for heading in headings}
+        self._known_path = " > ".join(headings)
         self._path: list[tuple[int, str]] = []
         self._block = self._section = 0
 
@@ -143,7 +145,7 @@ class _Cutter:
         """The lines of a text between those that say nothing."""
         start = block.start
         for number in range(block.start, block.end):
-            if _MUTE.match(self._lines[number]):
+            if _is_mute(self._lines[number]):
                 if number > start:
                     yield start, number
                 start = number + 1
@@ -181,7 +183,7 @@ class _Cutter:
 
     def _is_known(self, line: str) -> bool:
         """Whether a line repeats headings that are given: one of them, or their path with or without a title."""
-        path = " > ".join(self._given)
+        path = self._known_path
         return line in self._known or (
             bool(path) and (f" > {path}".endswith(f" > {line}") or line.endswith(f" > {path}"))
         )
@@ -237,7 +239,7 @@ class _Cutter:
 
     def _item(self, blocks: Sequence[Block]) -> Iterator[Quotable]:
         start, end = blocks[0].start, blocks[-1].end
-        while end > start + 1 and _MUTE.match(last := self._lines[end - 1]) and indent_of(last) <= blocks[0].indent:
+        while end > start + 1 and _is_mute(last := self._lines[end - 1]) and indent_of(last) <= blocks[0].indent:
             end -= 1
         item = self._text(start, end)
         if len(item) <= _LONG_ITEM:
@@ -259,3 +261,7 @@ class _Cutter:
         self, text: str, *, table_head: str = "", inline: bool = False, fence: tuple[str, str] = ("", "")
     ) -> Quotable:
         return Quotable(text, self._block, self._section, self._headings, table_head, inline=inline, fence=fence)
+
+
+def _is_mute(line: str) -> bool:
+    return line.lstrip()[:1] in _MUTE_MARKS and _MUTE.match(line) is not None

@@ -15,22 +15,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..chunk_keys import WITHIN_KEY
-from .blocks import Block, Kind, scan_blocks
+from .block import Block, Kind
+from .blocks import scan_blocks
 from .lines import fence_marks, indent_of
 
 ELLIPSIS = "\u2026"
-# What is longer is cut, since metadata is stored with every piece.
+# What is longer is cut, and of list items left out, since metadata is stored with every piece.
 _MAX_LINE = 256
+_MAX_ITEMS = 1024
 
 
-def opening_of(lines: Sequence[str], block: Block, line: int, column: int = 0, *, has_header: bool = False) -> str:
+def opening_of(
+    lines: Sequence[str], block: Block, line: int, end: int, column: int = 0, *, has_header: bool = False
+) -> str:
     """What a piece stands in.
 
     Args:
         lines: The lines of the text.
         block: The block of it that the piece begins in.
         line: Index of the line that the piece begins in.
-        column: Where in this line, in characters.
+        end: Index of the line after its last.
+        column: Where in its first line it begins, in characters.
         has_header: Whether the header of its table stands before the piece already.
 
     Returns:
@@ -38,9 +43,12 @@ def opening_of(lines: Sequence[str], block: Block, line: int, column: int = 0, *
     """
     begins = line == block.start and not lines[line][:column].strip()
     items = block.items[: len(block.items) - block.opens] if begins else block.items
-    if block.quotes:
+    is_fence = block.kind is Kind.FENCE
+    if is_fence and items and _leaves(lines[line : min(end, block.end)], items[-1][1]):
         items = ()
-    opened = [n for n in items if not (block.kind is Kind.FENCE and n[0] == block.start)]
+    opened = [item for item in items if not (is_fence and item[0] == block.start)]
+    if block.quotes or sum(at for _, at in opened) > _MAX_ITEMS:
+        opened = []
     before = "".join(
         f"{lines[began].expandtabs(4)[:at].ljust(at)}{ELLIPSIS}\n"
         for n, (began, at) in enumerate(opened)
@@ -53,6 +61,11 @@ def opening_of(lines: Sequence[str], block: Block, line: int, column: int = 0, *
     if is_paragraph and before:
         return before[:-1] if column else before
     return before + own
+
+
+def _leaves(lines: Sequence[str], margin: int) -> bool:
+    """Whether somebody forgot to indent a line of code; alone, the piece would end the list item with it."""
+    return any(line.strip() and indent_of(line) < margin for line in lines)
 
 
 def _own_opening(lines: Sequence[str], block: Block, line: int, column: int, *, has_header: bool) -> str:
@@ -112,9 +125,7 @@ def markdown_start(text: str, body_start: int) -> int:
         body_start: Where its own text begins.
     """
     titles = text.find("\n\n", 0, body_start)
-    if titles < 0:
-        return len(text) if body_start == len(text) else 0
-    return titles + 2
+    return titles + 2 if titles >= 0 else 0
 
 
 def closing_of(text: str, start: int = 0, within: str = "") -> str:
