@@ -16,6 +16,7 @@ START_LINE_KEY: Final = "start_line"  # the chunk's first line in the source, fr
 END_LINE_KEY: Final = "end_line"  # its last
 START_INDEX_KEY: Final = "start_index"  # where its own text begins in the source, in characters
 BODY_START_KEY: Final = "body_start"  # where its own text begins in the chunk, behind the titles; only of Markdown
+WITHIN_KEY: Final = "within"  # what opened the block or the list that its own text begins in the middle of, as Markdown
 
 # --- by `sync`
 POSITION_KEY: Final = "chunk"  # the chunk's number in its source, from 0

@@ -16,7 +16,9 @@ from ..chunk_keys import (
     SOURCE_KEY,
     START_INDEX_KEY,
     START_LINE_KEY,
+    WITHIN_KEY,
 )
+from ..markdown.within import closing_of, markdown_start, within_of
 
 Filter = Mapping[str, Any] | str | None
 T = TypeVar("T")
@@ -146,24 +148,46 @@ def _read(store: NeighbourStore, source: str, first: int, last: int, filter: Fil
 
 def _merge(best: Document, chunks: Sequence[Document]) -> Document:
     begin = chunks[0].metadata
-    metadata: dict[str, Any] = {key: value for key, value in best.metadata.items() if key not in _AT_START}
-    metadata.update((key, begin[key]) for key in _AT_START if key in begin)
+    of_start = (*_AT_START, WITHIN_KEY)
+    metadata: dict[str, Any] = {key: value for key, value in best.metadata.items() if key not in of_start}
+    metadata.update((key, begin[key]) for key in of_start if key in begin)
     for key, choose in ((START_LINE_KEY, min), (END_LINE_KEY, max)):
         lines = [line for chunk in chunks if isinstance(line := chunk.metadata.get(key), int)]
         if lines:
             metadata[key] = choose(lines)
     metadata[POSITIONS_KEY] = [_position(chunk.metadata) for chunk in chunks]
-    text = chunks[0].page_content + "".join(_continuation(before, chunk) for before, chunk in pairwise(chunks))
-    return Document(page_content=text, metadata=metadata, id=best.id)
+    return Document(page_content=_text_of(chunks), metadata=metadata, id=best.id)
 
 
-def _continuation(before: Document, chunk: Document) -> str:
-    """What a chunk adds to the one before it, with what stands between them."""
+def _text_of(chunks: Sequence[Document]) -> str:
+    """The text of chunks in reading order, which is Markdown again, also where one is missing between two of them."""
+    runs: list[str] = []
+    begin = chunks[0]
+    run = begin.page_content
+    for before, chunk in pairwise(chunks):
+        continuation = _continuation(before, chunk)
+        if continuation is not None:
+            run += continuation
+            continue
+        closing = closing_of(run, _markdown_start(begin), "" if runs else within_of(begin.metadata))
+        runs.append(f"{run}\n{closing}" if closing else run)
+        begin, at = chunk, _markdown_start(chunk)
+        run = chunk.page_content[:at] + within_of(chunk.metadata) + chunk.page_content[at:]
+    return "\n".join([*runs, run])
+
+
+def _markdown_start(chunk: Document) -> int:
+    body_start = chunk.metadata.get(BODY_START_KEY)
+    return markdown_start(chunk.page_content, body_start) if isinstance(body_start, int) else 0
+
+
+def _continuation(before: Document, chunk: Document) -> str | None:
+    """What a chunk adds to the one that it goes on with, with what stands between them; None when it does not."""
     ends, begins = before.metadata, chunk.metadata
     starts = [at for metadata in (ends, begins) for key in _AT_START if isinstance(at := metadata.get(key), int)]
     follows = _position(begins) == _position(ends) + 1 and begins.get(HEADINGS_KEY) == ends.get(HEADINGS_KEY)
     if not follows or len(starts) < 2 * len(_AT_START):
-        return "\n" + chunk.page_content
+        return None
     # One section that was cut: its titles, and the header of a table that goes on, were said. Between two blocks the
     # source has blank lines; a line that was too long is cut where there is nothing.
     index, body, next_index, next_body = starts

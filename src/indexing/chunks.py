@@ -118,7 +118,7 @@ def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
                 position=position,
                 text=text,
                 metadata={**document.metadata, POSITION_KEY: position},
-                digest=_digest(text, embedded_as(document.metadata)),
+                digest=_digest(text, embedded_as(text, document.metadata)),
             )
         )
     return chunks

@@ -1,10 +1,13 @@
 r"""Cut the blocks of a section into pieces of a limited size, each a verbatim slice of the text."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import accumulate
+from operator import attrgetter
+from typing import NamedTuple
 
-from ..markdown.blocks import Block, Kind
+from ..markdown.block import Block, Kind, runs
+from ..markdown.within import opening_of
 
 _SENTENCE_ENDS = (". ", "! ", "? ", "。", "！", "？")  # noqa: RUF001 - the full-width marks are meant
 
@@ -31,8 +34,7 @@ class SourceText:
         return self._starts[end] - 1 - self._starts[first]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A slice of the text.
 
     Attributes:
@@ -41,6 +43,7 @@ class Piece:
         first_line: Index of the line that it begins in.
         last_line: Index of the line that it ends in.
         lead: Text to repeat before it: the header of the table that it continues.
+        within: What it stands in, see `milvus_rag.markdown.within`.
         starts_long_block: Whether it is the first piece of a block that is longer than a piece.
     """
 
@@ -49,6 +52,7 @@ class Piece:
     first_line: int
     last_line: int
     lead: str = ""
+    within: str = ""
     starts_long_block: bool = False
 
 
@@ -69,13 +73,22 @@ def cut(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piec
     current: Piece | None = None
     for unit in _units(source, blocks, size):
         if current and _can_join(current, unit, size):
-            current = replace(current, end=unit.end, last_line=unit.last_line)
+            current = current._replace(end=unit.end, last_line=unit.last_line)
             continue
         if current and not _is_blank(source, current):
-            yield current
+            yield _with_state(source, blocks, current)
         current = unit
     if current and not _is_blank(source, current):
-        yield current
+        yield _with_state(source, blocks, current)
+
+
+def _with_state(source: SourceText, blocks: Sequence[Block], piece: Piece) -> Piece:
+    block = blocks[bisect_right(blocks, piece.first_line, key=attrgetter("start")) - 1]
+    column = piece.start - source.span(piece.first_line, piece.first_line + 1)[0]
+    if not (block.items or column or piece.first_line > block.start):
+        return piece
+    within = opening_of(source.lines, block, piece.first_line, piece.last_line + 1, column, has_header=bool(piece.lead))
+    return piece._replace(within=within)
 
 
 def _is_blank(source: SourceText, piece: Piece) -> bool:
@@ -90,13 +103,15 @@ def _can_join(current: Piece, unit: Piece, size: int) -> bool:
 
 
 def _units(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piece]:
-    for block in blocks:
-        start, end = source.span(block.start, block.end)
+    for run in runs(blocks):
+        first, last = run[0], run[-1]
+        start, end = source.span(first.start, last.end)
         if end - start <= size:
-            yield Piece(start, end, block.start, block.end - 1)
+            yield Piece(start, end, first.start, last.end - 1)
             continue
-        units = _rows(source, block, size) if block.kind is Kind.TABLE else _lines(source, block.start, block.end, size)
-        yield replace(next(units), starts_long_block=True)
+        is_table = first.kind is Kind.TABLE and first is last
+        units = _rows(source, first, size) if is_table else _lines(source, first.start, last.end, size)
+        yield next(units)._replace(starts_long_block=True)
         yield from units
 
 

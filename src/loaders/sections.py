@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from ..markdown.blocks import Block, Kind
+from ..markdown.block import Block, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
-from ..chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, START_INDEX_KEY, START_LINE_KEY
+from ..chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, START_INDEX_KEY, START_LINE_KEY, WITHIN_KEY
 from ..errors import InputError
-from ..markdown.blocks import MAX_HEADING, scan_blocks
+from ..markdown.block import MAX_HEADING
+from ..markdown.blocks import scan_blocks
 from ..markdown.front_matter import front_matter_fields, front_matter_length, title_of
 from .cutting import Piece, SourceText, cut
 from .sections import Section, join_small, place_headings, sections
@@ -126,7 +127,9 @@ class MarkdownSplitter(_PlacedSplitter):
     A chunk's metadata has ``headings`` (texts of the headings above it, outermost first), ``start_line`` and
     ``end_line`` (lines of the slice, from 1, counting neither its heading nor a repeated table header),
     ``start_index`` (offset of the slice in the source, in characters) and ``body_start`` (offset of the slice in the
-    chunk's text): ``page_content[body_start:]`` is found at ``start_index`` to the character. Other metadata is kept.
+    chunk's text): ``page_content[body_start:]`` is found at ``start_index`` to the character. One that begins in the
+    middle of a block or a list has ``within``: the line that opened the fence that it goes on with, say, see
+    `milvus_rag.markdown.within`. Other metadata is kept.
 
     Args:
         chunk_size: Greatest length of a slice with its repeated table header, in characters. The path comes on top: at
@@ -201,10 +204,11 @@ def _heading_alone(source: SourceText, section: Section) -> Piece:
 
 
 def _place(piece: Piece, section: Section, body_start: int) -> dict[str, Any]:
-    return {
+    place = {
         HEADINGS_KEY: list(section.headings),
         START_LINE_KEY: piece.first_line + 1,
         END_LINE_KEY: piece.last_line + 1,
         START_INDEX_KEY: piece.start,
         BODY_START_KEY: body_start,
     }
+    return {**place, WITHIN_KEY: piece.within} if piece.within else place

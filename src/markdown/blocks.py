@@ -1,71 +1,60 @@
 r"""Markdown as a flat sequence of blocks, found in one pass over the lines.
 
-What counts is where a text may be cut and which lines are headings. The rules are CommonMark's
+Splitting, searching and quoting all stand on this reader. The rules are CommonMark's
 (https://spec.commonmark.org/0.31.2/) with GitHub's tables, save where real pages mean something else than they
 render to:
 
-- A heading indented by at most three spaces is a heading, also below a list item that would contain it.
-- A fence may be indented to any depth and be closed by a line that is indented less.
+- A heading indented by at most three spaces is a heading, also below a list item that would contain it. One that stands
+  deeper in an item, or in a quote, is a part of the item or quote, and text.
+- A fence may be indented to any depth, save below indented code, and be closed by a line that is indented less. One in
+  a list item goes on behind a line that somebody forgot to indent, where the next fence of all is the one to close it.
 - A comment that begins inside a line of text hides what looks like headings until it is closed. Other HTML, save
-  preformatted text, hides nothing.
-- A table ends at the first line without a bar.
+  preformatted text, hides nothing, and blanks before a tag make no code.
+- A table ends at the first line without a bar. Its header has a bar, and any number of cells. It may begin in the
+  middle of a list item or a quote without being indented or marked.
 - Setext headings are looked for outside of lists and quotes only, and no longer than ``MAX_HEADING``.
+- The bullet of word processors begins a list item.
+- Quotes are looked into ``_MAX_QUOTES`` deep; a list in a quote ends at a line without the quote's mark.
 """
 
-import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
 
+from .block import MAX_HEADING, Block, Kind
 from .front_matter import front_matter_length
 from .heading_text import heading_text
+from .lines import (
+    BULLETS,
+    closes_fence,
+    ends_raw_html,
+    fence_marks,
+    heading_level,
+    indent_of,
+    is_delimiter_row,
+    is_html,
+    is_raw_html,
+    is_tag,
+    is_thematic_break,
+    item_columns,
+    opens_comment,
+)
 
-MAX_HEADING = 256
-"""Longest heading text, in characters. It goes in front of every chunk below it, so it must stay short."""
-
-
-class Kind(Enum):
-    """What a block is."""
-
-    HEADING = "heading"
-    FENCE = "fence"
-    TABLE = "table"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of lines that belong together.
-
-    Attributes:
-        kind: What it is. Paragraphs, lists, quotes, HTML, comments and thematic breaks are all ``TEXT``.
-        start: Index of its first line, from 0.
-        end: Index of the line after its last.
-        level: Of a heading, 1 to 6.
-        heading: Of a heading, its text without markup, at most ``MAX_HEADING`` characters.
-        is_cut: Of a heading, whether its text is longer than that.
-    """
-
-    kind: Kind
-    start: int
-    end: int
-    level: int = 0
-    heading: str = ""
-    is_cut: bool = False
+_MAX_QUOTES = 16
 
 
-def scan_blocks(lines: Sequence[str], start: int = 0) -> Iterator[Block]:
+def scan_blocks(lines: Sequence[str], start: int = 0, *, indented_code: bool = True) -> Iterator[Block]:
     r"""Find the blocks of a Markdown text, in linear time.
 
     Args:
         lines: The text split at ``"\n"``.
         start: Index of the first line to look at, e.g. the one behind the front matter.
+        indented_code: Whether there is any; if not, it is text.
 
     Yields:
         Blocks in order. They cover every line but blank ones between blocks.
     """
-    return _Scanner(lines).blocks(start)
+    return _Scanner(lines, indented_code=indented_code).blocks(start)
 
 
 def first_heading(lines: Sequence[str]) -> str | None:
@@ -74,142 +63,248 @@ def first_heading(lines: Sequence[str]) -> str | None:
     return next((block.heading for block in blocks if block.heading), None)
 
 
-_ITEM_MARKS = frozenset("-+*0123456789")
-# All blocks other than paragraphs begin with one of these, or, a table, contain a bar.
-_MARKS = _ITEM_MARKS | frozenset("#`~<>=_")
+def is_prose(text: str) -> bool:
+    """Whether a text has no code, tables and comments for sure, which is quickly seen."""
+    return not any(mark in text for mark in _MARKS_OF_OTHERS)
 
-_LIST_ITEM = re.compile(r"[ \t]*(?:(?:[-+*]|\d{1,9}[.)])(?:[ \t]+|$))*")
-_DELIMITER_ROW = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?")
-_RAW_HTML = re.compile(r"<(?:pre|script|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
-_RAW_HTML_END = re.compile(r"</(?:pre|script|style|textarea)>", re.IGNORECASE)
-_HTML_BLOCK = re.compile(
-    r"</?(?:address|article|aside|blockquote|body|center|dd|details|dialog|div|dl|dt|fieldset|figcaption|figure"
-    r"|footer|form|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu|nav|ol|option|p|section|summary|table"
-    r"|tbody|td|tfoot|th|thead|title|tr|ul)(?:[\s/>]|$)|<[!?]",
-    re.IGNORECASE,
-)
-_TAG_ALONE = re.compile(r"</?[A-Za-z][^<>]*>$")
+
+# All blocks other than paragraphs begin with one of these, or, a table, contain a bar.
+_MARKS_OF_OTHERS = ("|", "    ", "\t", "```", "~~~", "<!--", "<pre")
+_ITEM_MARKS = frozenset(f"{BULLETS}0123456789")
+_MARKS = _ITEM_MARKS | frozenset("#`~<>=_")
 
 
 class _Scanner:
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(
+        self, lines: Sequence[str], quotes: int = 0, *, in_paragraph: bool = False, indented_code: bool = True
+    ) -> None:
         self._lines = lines
-        self._text_start: int | None = None  # first line of the text block being read
-        self._is_plain = False  # whether that block is a paragraph of its own, which an underline makes a heading
-        self._is_code = False  # whether that block is indented code
-        self._list_column = 0  # where the text of the outermost open list item begins, 0 outside of lists
+        self._code = Kind.CODE if indented_code else Kind.TEXT
+        self._quotes = quotes
+        self._found: list[Block] = []
+        # The text or indented code being read, which ends where it begins.
+        self._open = Block(Kind.TEXT, 0, 0) if in_paragraph else None
+        self._is_plain = False  # whether that is a paragraph of its own, which an underline makes a heading
+        self._items: list[tuple[int, int]] = []  # open list items: where each began, and the column of its text
+        self._columns: list[int] = []  # these columns
 
     def blocks(self, start: int) -> Iterator[Block]:
         index = start
         while index < len(self._lines):
-            line = self._lines[index]
-            body = line.strip()
-            if not body:
-                yield from self._finish_text(index)
-                index += 1
-                continue
-            indent = _indent(line)
-            block = self._block(index, line, body, indent) if body[0] in _MARKS or "|" in line else None
-            if block is not None:
-                if block.start != self._text_start:
-                    yield from self._finish_text(index)
-                self._text_start = None
-                if block.kind is Kind.HEADING:
-                    self._list_column = 0
-                yield block
-                index = block.end
-                continue
-            if self._is_code and indent < 4:
-                yield from self._finish_text(index)
-            index = self._read_text(index, line, body, indent)
-        yield from self._finish_text(index)
+            index = self._read(index)
+            if self._found:
+                yield from self._found
+                self._found.clear()
+        self._finish(index)
+        yield from self._found
 
-    def _finish_text(self, end: int) -> Iterator[Block]:
-        if self._text_start is not None:
-            yield Block(Kind.TEXT, self._text_start, end)
-        self._text_start = None
-        self._is_code = False
+    def _read(self, index: int) -> int:
+        """Read the block that begins at a line, or the line into the open one; return the next index."""
+        line = self._lines[index]
+        body = line.strip()
+        if not body:
+            self._finish(index)
+            if self._items and self._is_below_empty_item(index):
+                self._leave(len(self._items) - 1)
+            return index + 1
+        if line[0] in " \t" or self._items:
+            return self._read_indented(index, line, body)
+        if body[0] in _MARKS or "|" in line:
+            return self._read_marked(index, line, body, 0, 0)
+        if "<!--" in line:
+            return self._read_text(index, line, body, 0)
+        if self._open is None or self._open.kind is not Kind.TEXT:
+            self._finish(index)
+            self._open = Block(Kind.TEXT, index, index)
+            self._is_plain = True
+        return index + 1
 
-    def _read_text(self, index: int, line: str, body: str, indent: int) -> int:
+    def _read_indented(self, index: int, line: str, body: str) -> int:
+        if self._items and self._is_below_empty_item(index):
+            self._finish(index)
+        indent = indent_of(line)
+        inside = bisect_right(self._columns, indent)
+        beyond = indent - (self._columns[inside - 1] if inside else 0)
+        if beyond < 4:
+            if body[0] in _MARKS or "|" in line:
+                return self._read_marked(index, line, body, indent, inside)
+            if self._open is None or self._open.kind is Kind.CODE:
+                self._leave(inside)
+            return self._read_text(index, line, body, indent)
+        if self._open is None:
+            self._leave(inside)
+        in_code = self._open is not None and self._open.kind is Kind.CODE
+        if body[0] in "`~" and not in_code and (marks := fence_marks(body)):
+            return self._read_fence(index, marks, indent, inside)
+        if in_code:
+            return index + 1
+        if body[0] == "<":
+            return self._read_marked(index, line, body, indent, inside)
+        if self._open is not None:
+            return self._read_text(index, line, body, indent)
+        self._begin(self._code, index, indent)
+        return index + 1
+
+    def _read_text(self, index: int, line: str, body: str, indent: int, opens: int = 0) -> int:
         """Take a line, and the lines that a comment in it hides, into the text block; return the next index."""
-        in_list = self._is_in_list(indent)
-        item_end = _item_end(line, body)
-        if self._text_start is None:
-            self._text_start = index
-            self._is_plain = indent < 4 and not in_list and not _TAG_ALONE.match(body)
-            self._is_code = indent > 3 and not in_list and not item_end
-        if item_end and not in_list:
-            self._list_column = _columns(line[:item_end])
-        if item_end or body[0] == ">" or (body[0] == "<" and _HTML_BLOCK.match(body)):
+        if self._open is None or opens or self._open.kind is Kind.CODE:
+            self._finish(index)
+            self._begin(Kind.TEXT, index, indent, opens)
+            self._is_plain = not self._items and not is_tag(body)
+        if is_html(body):
             self._is_plain = False
-        end = index + 1
-        if _opens_comment(line) and line.count("`", 0, line.rfind("<!--")) % 2 == 0:
-            end = self._comment_end(index) or end
-            self._is_plain = self._is_plain and end == index + 1
-        return end
+        if "<!--" in line and opens_comment(line) and line.count("`", 0, line.rfind("<!--")) % 2 == 0:
+            end = self._comment_end(index)
+            if end is not None:
+                self._is_plain = False
+                return end
+        return index + 1
 
-    def _is_in_list(self, indent: int) -> bool:
-        if indent < self._list_column:
-            self._list_column = 0
-        return self._list_column > 0
-
-    def _block(self, index: int, line: str, body: str, indent: int) -> Block | None:
-        """The block that begins at this line, or that this line ends by underlining it; None for text."""
+    def _read_marked(self, index: int, line: str, body: str, indent: int, inside: int) -> int:
+        """Read a line that may begin something else than a paragraph."""
         mark = body[0]
-        if mark == "#" and indent < 4:
-            return _atx_heading(index, body)
-        if mark in "=-" and indent < 4 and self._is_plain and not body.strip(mark):
+        if mark == "#" and indent < 4 and (level := heading_level(body)):
+            self._leave(inside)
+            self._add(_atx_heading(index, body, level))
+            return index + 1
+        if mark in "=-" and self._is_plain and self._open is not None and not body.strip(mark):
             heading = self._setext_heading(index, 1 if mark == "=" else 2)
             if heading is not None:
-                return heading
-        if mark in "-_*" and indent < 4 and _is_thematic_break(body):
-            return Block(Kind.TEXT, index, index + 1)
-        if mark in "`~" or mark in _ITEM_MARKS:
-            end = self._fence_end(index, line, body, indent)
-            if end is not None:
-                return Block(Kind.FENCE, index, end)
-        if mark == "<":
-            end = self._raw_html_end(index, body)
-            if end is not None:
-                return Block(Kind.TEXT, index, end)
-        if "|" in line:
-            end = self._table_end(index)
-            if end is not None:
-                return Block(Kind.TABLE, index, end)
-        return None
+                self._open = None
+                self._found.append(heading)
+                return index + 1
+        if mark in "-_*" and is_thematic_break(body):
+            self._leave(inside)
+            self._add(Block(Kind.RULE, index, index + 1, indent=indent, items=tuple(self._items)))
+            return index + 1
+        opens = 0
+        if mark in _ITEM_MARKS and (opens := self._open_items(index, line, body, indent, inside)):
+            inside = len(self._items)
+            line = line.expandtabs(4)
+            body = line[self._columns[-1] :].strip()
+            if not body or line[self._columns[-1]] == " ":
+                self._finish(index)
+                self._begin(self._code if body else Kind.TEXT, index, indent, opens)
+                return index + 1
+            mark = body[0]
+        if mark == ">" and self._quotes < _MAX_QUOTES:
+            return self._read_quote(index, indent, inside, opens)
+        if mark in "`~" and (marks := fence_marks(body)):
+            return self._read_fence(index, marks, self._columns[-1] if opens else indent, inside, opens)
+        end = None
+        if mark == "<" and (end := self._raw_html_end(index, body)):
+            kind = Kind.COMMENT if body.startswith("<!--") else Kind.PREFORMATTED
+        elif "|" in line and (end := self._table_end(index)):
+            kind = Kind.TABLE
+        if end:
+            self._leave(inside)
+            self._add(Block(kind, index, end, indent=indent, items=tuple(self._items), opens=opens))
+            return end
+        if self._open is None or self._open.kind is Kind.CODE:
+            self._leave(inside)
+        return self._read_text(index, line, body, indent, opens)
+
+    def _begin(self, kind: Kind, index: int, indent: int, opens: int = 0) -> None:
+        self._open = Block(kind, index, index, indent=indent, items=tuple(self._items), opens=opens)
+        self._is_plain = False
+
+    def _add(self, block: Block) -> None:
+        self._finish(block.start)
+        self._found.append(block)
+
+    def _finish(self, end: int) -> None:
+        if self._open is not None and end > self._open.start:
+            self._found.append(self._open._replace(end=end))
+        self._open = None
+        self._is_plain = False
+
+    def _leave(self, inside: int) -> None:
+        """Close list items, all but so many."""
+        if inside < len(self._items):
+            del self._items[inside:], self._columns[inside:]
+
+    def _open_items(self, index: int, line: str, body: str, indent: int, inside: int) -> int:
+        """Open the list items that a line begins; return how many."""
+        columns = list(item_columns(line.expandtabs(4).rstrip(), indent))
+        # In the middle of a paragraph only a list that begins at one is one, and only with text.
+        in_paragraph = self._open is not None and self._open.kind is Kind.TEXT and not self._open.quotes
+        if columns and in_paragraph and inside == len(self._items):
+            marker = body[: columns[0][0] - indent]
+            if len(marker) == len(body) or (marker[0].isdigit() and int(marker[:-1]) != 1):
+                return 0
+        if columns:
+            self._leave(inside)
+            self._items += [(index, column) for _, column in columns]
+            self._columns += [column for _, column in columns]
+        return len(columns)
+
+    def _is_below_empty_item(self, index: int) -> bool:
+        began, column = self._items[-1]
+        return began == index - 1 and len(self._lines[began].expandtabs(4).rstrip()) < column
+
+    def _read_fence(self, index: int, marks: str, column: int, inside: int, opens: int = 0) -> int:
+        self._leave(inside)
+        end = self._fence_end(index, marks, column)
+        is_closed = (
+            end > index + 1 and bool(self._lines[end - 1].strip()) and closes_fence(self._lines[end - 1], marks, column)
+        )
+        fence = Block(Kind.FENCE, index, end, indent=indent_of(self._lines[index]), opens=opens, is_closed=is_closed)
+        self._add(fence._replace(items=tuple(self._items)))
+        return end
+
+    def _read_quote(self, index: int, indent: int, inside: int, opens: int) -> int:
+        self._leave(inside)
+        in_paragraph = self._open is not None and self._open.quotes > 0
+        self._finish(index)
+        inner = []
+        at = self._columns[-1] if opens else indent
+        for number in range(index, len(self._lines)):
+            line = self._lines[number].expandtabs(4)[at if number == index else 0 :].lstrip(" ")
+            if not line.startswith(">"):
+                break
+            inner.append(line[2:] if line.startswith("> ") else line[1:])
+        end = index + len(inner)
+        last, kind = index, Kind.RULE
+        for block in _Scanner(inner, self._quotes + 1, in_paragraph=in_paragraph).blocks(0):
+            start = block.start + index
+            # What is quoted is covered whole, so blank lines of it are blocks of nothing.
+            if start > last:
+                self._found.append(Block(Kind.TEXT, last, start, indent=indent, quotes=1))
+            self._found.append(_quoted(block, index, indent, tuple(self._items), opens if start == index else 0))
+            last, kind = block.end + index, block.kind
+        if end > last:
+            self._found.append(Block(Kind.TEXT, last, end, indent=indent, quotes=1))
+        elif kind is Kind.TEXT:
+            # A paragraph goes on without the mark.
+            self._open = self._found.pop()
+        return end
 
     def _setext_heading(self, index: int, level: int) -> Block | None:
-        if self._text_start is None:
+        if self._open is None:
             return None
         # No line of it is empty, so a longer one need not be counted, however often it is underlined.
-        if index - self._text_start > MAX_HEADING:
+        start = self._open.start
+        if index - start > MAX_HEADING:
             return None
-        marked = self._lines[self._text_start : index]
+        marked = self._lines[start:index]
         if sum(len(line) for line in marked) > MAX_HEADING:
             return None
-        return Block(Kind.HEADING, self._text_start, index + 1, level, heading_text(" ".join(marked)))
+        return Block(Kind.HEADING, start, index + 1, level, heading_text(" ".join(marked)), indent=self._open.indent)
 
-    def _fence_end(self, index: int, line: str, body: str, indent: int) -> int | None:
-        start = _item_end(line, body) or len(line) - len(line.lstrip(" \t"))
-        opening = line[start:]
-        mark = opening[:1]
-        length = len(opening) - len(opening.lstrip(mark)) if mark and mark in "`~" else 0
-        if length < 3 or (mark == "`" and "`" in opening[length:]):
-            return None
-        column = _columns(line[:start])
-        if not self._is_in_list(indent) and body[0] in _ITEM_MARKS:
-            self._list_column = column
+    def _fence_end(self, index: int, marks: str, column: int) -> int:
+        margin = self._columns[-1] if self._columns else 0
         for number in range(index + 1, len(self._lines)):
             inside = self._lines[number]
-            if not inside.strip():
+            body = inside.strip()
+            if not body:
                 continue
-            if _closes_fence(inside, mark, length, column):
+            if body[0] == marks[0] and closes_fence(inside, marks, column):
                 return number + 1
-            if _indent(inside) < self._list_column:
-                return self._fence_end_outside(number, mark, length, column)
+            if margin and indent_of(inside) < margin:
+                return self._fence_end_outside(number, marks, column, margin)
         return len(self._lines)
 
-    def _fence_end_outside(self, index: int, mark: str, length: int, column: int) -> int:
+    def _fence_end_outside(self, index: int, marks: str, column: int, margin: int) -> int:
         """The end of a fence in a list item after a line that leaves the item.
 
         The item ends there and the fence with it, as if closed. Some writers only forget to indent a line of code,
@@ -217,21 +312,21 @@ class _Scanner:
         """
         for number in range(index, len(self._lines)):
             line = self._lines[number]
-            if mark * 3 in line:
-                is_closing = _closes_fence(line, mark, length, column) and _indent(line) >= self._list_column
+            if marks[:3] in line:
+                is_closing = closes_fence(line, marks, column) and indent_of(line) >= margin
                 return number + 1 if is_closing else index
         return index
 
     def _raw_html_end(self, index: int, body: str) -> int | None:
         """The end of a comment or of preformatted HTML, which may hold blank lines."""
         if body.startswith("<!--"):
-            if not _opens_comment(body):
+            if not opens_comment(body):
                 return index + 1
             return self._comment_end(index) or (index + 1 if "-->" in body[2:] else len(self._lines))
-        if not _RAW_HTML.match(body):
+        if not is_raw_html(body):
             return None
         for number in range(index, len(self._lines)):
-            if _RAW_HTML_END.search(self._lines[number]):
+            if ends_raw_html(self._lines[number]):
                 return number + 1
         return len(self._lines)
 
@@ -240,20 +335,17 @@ class _Scanner:
         last = self._last_comment_end
         for number in range(index + 1, last + 1):
             line = self._lines[number]
-            if "-->" in line and (number == last or not _opens_comment(line)):
+            if "-->" in line and (number == last or not opens_comment(line)):
                 return number + 1
         return None
 
     def _table_end(self, index: int) -> int | None:
-        if index + 1 == len(self._lines):
-            return None
-        delimiters = self._lines[index + 1].strip()
-        if "|" not in delimiters or not _DELIMITER_ROW.fullmatch(delimiters):
+        if index + 1 == len(self._lines) or not is_delimiter_row(self._lines[index + 1].strip()):
             return None
         end = index + 2
         while end < len(self._lines) and "|" in self._lines[end]:
             body = self._lines[end].lstrip(" \t")
-            if body.startswith(("```", "~~~", ">", "<!--")) or (body[0] == "#" and _atx_heading(end, body)):
+            if body.startswith(("```", "~~~", ">", "<!--")) or (body[0] == "#" and heading_level(body)):
                 break
             end += 1
         return end
@@ -267,45 +359,24 @@ class _Scanner:
         return index
 
 
-def _atx_heading(index: int, body: str) -> Block | None:
-    level = len(body) - len(body.lstrip("#"))
-    if level > 6 or body[level : level + 1].strip():
-        return None
+def _atx_heading(index: int, body: str, level: int) -> Block:
     # What is far over the limit is clipped before the regular expressions see it.
     text = heading_text(body[level : 8 * MAX_HEADING])
-    return Block(
-        Kind.HEADING, index, index + 1, level, text[:MAX_HEADING], max(len(text), len(body) // 8) > MAX_HEADING
+    is_cut = max(len(text), len(body) // 8) > MAX_HEADING
+    return Block(Kind.HEADING, index, index + 1, level, text[:MAX_HEADING], is_cut)
+
+
+def _quoted(block: Block, index: int, indent: int, items: tuple[tuple[int, int], ...], opens: int) -> Block:
+    """A block of a quote that begins at a line, as one of the text around it."""
+    return block._replace(
+        kind=Kind.TEXT if block.kind is Kind.HEADING else block.kind,
+        start=block.start + index,
+        end=block.end + index,
+        level=0,
+        heading="",
+        is_cut=False,
+        indent=indent + block.indent,
+        items=(*items, *((began + index, column) for began, column in block.items)),
+        opens=opens + block.opens,
+        quotes=block.quotes + 1,
     )
-
-
-def _is_thematic_break(body: str) -> bool:
-    return body.count(body[0]) >= 3 and not body.strip(body[0] + " \t")
-
-
-def _closes_fence(line: str, mark: str, length: int, column: int) -> bool:
-    body = line.strip()
-    return body[0] == mark and len(body) >= length and not body.strip(mark) and _indent(line) < column + 4
-
-
-def _item_end(line: str, body: str) -> int:
-    """Where the text of a list item begins in its first line; 0 when the line begins none."""
-    if body[0] not in _ITEM_MARKS:
-        return 0
-    match = _LIST_ITEM.match(line)
-    end = match.end() if match else 0
-    return end if end > len(line) - len(line.lstrip(" \t")) else 0
-
-
-def _opens_comment(line: str) -> bool:
-    start = line.rfind("<!--")
-    return start >= 0 and line.find("-->", start + 2) < 0
-
-
-def _indent(line: str) -> int:
-    if line[0] not in " \t":
-        return 0
-    return _columns(line[: len(line) - len(line.lstrip(" \t"))])
-
-
-def _columns(text: str) -> int:
-    return len(text.expandtabs(4))

@@ -28,12 +28,17 @@ def heading_text(marked: str) -> str:
     Returns:
         One line of text with single blanks.
     """
-    text = marked.strip()
-    for _ in range(_MOST_ENDINGS):
-        text = _ATTRIBUTES.sub("", _CLOSING_MARKS.sub("", text)).rstrip()
-    bare = text
+    text = bare = without_endings(marked)
     # Up to the last end of a comment each of them ends: none is looked for in vain.
     end = text.rfind("-->") + len("-->")
     text = _COMMENT.sub("", text[:end]) + text[end:]
     text = _ESCAPE.sub(r"\1", _LINK.sub(r"\1", _INLINE_TAG.sub("", text)))
     return " ".join(text.split()) or " ".join(bare.split())
+
+
+def without_endings(marked: str) -> str:
+    """What follows the opening marks, without the closing ones and anchors."""
+    text = marked.strip()
+    for _ in range(_MOST_ENDINGS):
+        text = _ATTRIBUTES.sub("", _CLOSING_MARKS.sub("", text)).rstrip()
+    return text

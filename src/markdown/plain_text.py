@@ -8,6 +8,10 @@ of a page with HTML tables need not be paid for. Text without markup stays as it
 import html
 import re
 
+from .block import Kind
+from .blocks import is_prose
+from .within import scan_piece
+
 # Elements of HTML that real pages hold. `<your_name>` and `List<String>` are text.
 _TAG = re.compile(
     r"</?(?:a|abbr|article|aside|b|blockquote|br|button|caption|center|code|col|colgroup|dd|del|details|dfn|div|dl|dt"
@@ -18,11 +22,11 @@ _TAG = re.compile(
 )
 # Bounded, so that a page of brackets takes no longer than any other.
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s]{0,200}\))?)>?(?:\s[^()\n]{0,300})?\)")
-_FENCE = re.compile(r"[ \t]*(?:[-+*>][ \t]+)*(`{3,}|~{3,})")
+_INDENTED = re.compile(r"(?:\A|\n[ \t]*\n)[ \t]*(?: {4}|\t)")
 _RULE = frozenset("|:- \t")
 
 
-def plain_text(markdown: str, *, link_names: bool = False) -> str:
+def plain_text(markdown: str, *, start: int = 0, within: str = "", link_names: bool = False) -> str:
     """Leave out what is markup.
 
     Gone are HTML tags and comments, targets of links and images, the rules and bars of tables, marks of emphasis and
@@ -30,51 +34,80 @@ def plain_text(markdown: str, *, link_names: bool = False) -> str:
 
     Args:
         markdown: A chunk of a page.
+        start: Where in it the Markdown begins, behind titles that are none.
+        within: What it stands in, see `milvus_rag.markdown.within`.
         link_names: Whether the last part of a link's target stays, a file's name mostly.
 
     Returns:
         Its text; `markdown` itself where there is no markup.
     """
+    return _plain_text(markdown, start, within, link_names=link_names)
+
+
+def is_read_anew(markdown: str, *, start: int = 0, within: str = "") -> bool:
+    """Whether `plain_text` reads a chunk in another way than before it knew of indented code and of ``within``."""
+    if not is_prose(within):
+        first = _plain_text(markdown, start, "", link_names=False, indented_code=False)
+        return first != _plain_text(markdown, start, within, link_names=False)
+    if not _INDENTED.search(markdown, max(start - 2, 0)):
+        return False
+    lines = markdown[start:].split("\n")
+    code = (lines[block.code] for block in scan_piece(lines, within) if block.kind is Kind.CODE)
+    return any(_plain_prose(own, link_names=False) != ["\n".join(own)] for own in code)
+
+
+def _plain_text(markdown: str, start: int, within: str, *, link_names: bool, indented_code: bool = True) -> str:
+    if not within and is_prose(markdown):
+        return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names))
+    lines = markdown[start:].split("\n")
     parts: list[str] = []
     prose: list[str] = []
-    fence = ""
-    for line in _without_comments(markdown).split("\n"):
-        mark = _FENCE.match(line)
-        if fence:
-            if mark and mark[1].startswith(fence):
-                fence = ""
-            else:
-                parts.append(line)
-        elif mark and "`" not in line[mark.end() :]:
-            parts += _plain_lines(prose, link_names=link_names)
+    titles = markdown[: max(start - 1, 0)].split("\n") if start else []
+    at = 0
+    for block in scan_piece(lines, within, indented_code=indented_code):
+        prose += lines[at : block.start]
+        at = block.end
+        own = lines[block.start : block.end]
+        if block.is_code or block.kind is Kind.PREFORMATTED:
+            parts += _plain_prose(prose, link_names=link_names)
             prose = []
-            fence = mark[1]
+            parts += lines[block.code] if block.is_code else [_unescaped(_without_tags("\n".join(own)))]
+        elif block.kind is Kind.TABLE:
+            prose += [line.replace("|", " ") for line in own if not _is_rule(line)]
+        elif block.kind is Kind.COMMENT:
+            prose.append(_behind_comments("\n".join(own), goes_on=block.goes_on))
         else:
-            prose.append(line)
-    return "\n".join([*parts, *_plain_lines(prose, link_names=link_names)])
+            prose += own
+    prose += lines[at:]
+    return "\n".join(
+        [*_plain_prose(titles, link_names=link_names), *parts, *_plain_prose(prose, link_names=link_names)]
+    )
 
 
-def _plain_lines(lines: list[str], *, link_names: bool) -> list[str]:
+def _plain_prose(lines: list[str], *, link_names: bool) -> list[str]:
     """Lines outside of code blocks."""
-    kept = [line for line in lines if not _is_rule(line)]
+    text = "\n".join(lines)
+    kept = [line for line in _without_comments(text).split("\n") if not _is_rule(line)] if "--" in text else lines
     if not kept:
         return []
-    text = "\n".join(_without_bars(line) for line in kept)
+    # A row is meant for one, also where the table that it should be in is none.
+    text = "\n".join(line.replace("|", " ") if line.lstrip().startswith("|") else line for line in kept)
     replace = _text_and_name if link_names else _text_only
     # Twice: an image may be the text of a link.
     text = _LINK.sub(replace, _LINK.sub(replace, text)) if "](" in text else text
-    if "<" in text:
-        text = _TAG.sub(" ", text)
-    text = text.replace("**", "").replace("`", "")
-    return [html.unescape(text) if "&" in text else text]
+    return [_unescaped(_without_tags(text).replace("**", "").replace("`", ""))]
+
+
+def _without_tags(text: str) -> str:
+    return _TAG.sub(" ", text) if "<" in text else text
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(text) if "&" in text else text
 
 
 def _is_rule(line: str) -> bool:
     return "--" in line and _RULE.issuperset(line)
-
-
-def _without_bars(line: str) -> str:
-    return line.replace("|", " ") if line.lstrip().startswith("|") else line
 
 
 def _text_only(link: re.Match[str]) -> str:
@@ -97,3 +130,9 @@ def _without_comments(text: str) -> str:
         end = close + 3
         start = text.find("<!--", end)
     return "".join([*parts, text[end:]])
+
+
+def _behind_comments(text: str, *, goes_on: bool) -> str:
+    """What is left of a block that begins with a comment, whether or not that is closed."""
+    left = _without_comments(f"<!--{text}" if goes_on else text)
+    return "" if left.lstrip().startswith("<!--") else left

@@ -13,27 +13,35 @@ from hashlib import blake2b
 from typing import Any
 
 from ..chunk_keys import BODY_START_KEY
-from ..markdown.plain_text import plain_text
+from ..markdown.plain_text import is_read_anew, plain_text
+from ..markdown.within import markdown_start, within_of
 from ..text_analysis import analyse
 from .layout import MAX_VARCHAR
 
-# To be raised with each change of `plain_text`, so that the vectors of an index are made anew by the next sync.
-_PLAIN_TEXT_VERSION = 1
+# A change of `plain_text` gets a new version for the chunks that it reads in another way, whose vectors the next sync
+# makes anew. All others keep the first one, and with it the vectors that an index has.
+_FIRST_PLAIN_TEXT, _PLAIN_TEXT_VERSION = 1, 2
 # A shorter text has no more terms than Milvus keeps: hardly a character makes more than one of them, of six letters.
 _LEAST_CUT = MAX_VARCHAR // 9
 
 
 def embedded_text(text: str, metadata: Mapping[str, Any] | None) -> str:
     """What an embedding model is given for a chunk."""
-    if _title_end(metadata) is None:
+    title_end = _title_end(metadata)
+    if title_end is None:
         return text
-    plain = plain_text(text)
+    plain = _plain(text, title_end, metadata)
     return plain if plain.strip() else text
 
 
-def embedded_as(metadata: Mapping[str, Any] | None) -> str:
+def embedded_as(text: str, metadata: Mapping[str, Any] | None) -> str:
     """Names what `embedded_text` does: chunks with the same text and the same name have the same vector."""
-    return "text" if _title_end(metadata) is None else f"plain text {_PLAIN_TEXT_VERSION}"
+    title_end = _title_end(metadata)
+    if title_end is None:
+        return "text"
+    start = markdown_start(text, title_end)
+    is_new = is_read_anew(text, start=start, within=within_of(metadata or {}))
+    return f"plain text {_PLAIN_TEXT_VERSION if is_new else _FIRST_PLAIN_TEXT}"
 
 
 def embedded_texts(texts: Sequence[str], metadatas: Sequence[Mapping[str, Any]] | None) -> list[str]:
@@ -66,10 +74,15 @@ def cuts_terms(text: str, language: str, metadata: Mapping[str, Any] | None = No
 
 def _terms(text: str, language: str, metadata: Mapping[str, Any] | None) -> list[str]:
     title_end = _title_end(metadata)
-    found = analyse(text if title_end is None else plain_text(text, link_names=True), language)
+    found = analyse(text if title_end is None else _plain(text, title_end, metadata, link_names=True), language)
     if title_end:
         found = [*analyse(text[:title_end], language), *found]
     return [term if term.isascii() else _name(term) for term in found]
+
+
+def _plain(text: str, title_end: int, metadata: Mapping[str, Any] | None, *, link_names: bool = False) -> str:
+    start = markdown_start(text, title_end)
+    return plain_text(text, start=start, within=within_of(metadata or {}), link_names=link_names)
 
 
 def _title_end(metadata: Mapping[str, Any] | None) -> int | None:

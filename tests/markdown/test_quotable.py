@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milvus_rag.markdown.quotable import quotables, sentences
+from milvus_rag.markdown.quotable import quotables
+from milvus_rag.markdown.sentences import sentences
 
 
 def _texts(markdown: str, headings: tuple[str, ...] = ()) -> list[str]:

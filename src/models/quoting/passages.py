@@ -7,7 +7,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from ...chunk_keys import END_LINE_KEY, HEADINGS_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
+from ...chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
+from ...markdown.within import markdown_start, within_of
 
 # A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none. Three patterns, and no
 # one for all: it would look from each opening tag to the prompt's end.
@@ -27,13 +28,25 @@ _ESCAPED_TAG = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document, and where it comes from as far as that is known."""
+    """A piece of a document, and where it comes from as far as that is known.
+
+    Attributes:
+        text: Its text.
+        source: The document.
+        headings: Those above it, the outermost first.
+        start_line: Its first line in the document, from 1.
+        end_line: Its last.
+        start: Where in its text the Markdown begins, behind titles that are none.
+        within: What it stands in, see `milvus_rag.markdown.within`.
+    """
 
     text: str
     source: str | None = None
     headings: tuple[str, ...] = ()
     start_line: int | None = None
     end_line: int | None = None
+    start: int = 0
+    within: str = ""
 
     @property
     def citation(self) -> str:
@@ -62,8 +75,8 @@ def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
     paragraph is the question and all other text is what it is asked about.
 
     The message may carry the passages themselves, as ``additional_kwargs={"documents": [...]}``: mappings with the
-    ``text``, and as far as they are known ``source``, ``title``, ``headings``, ``start_line`` and ``end_line``. They
-    are used in place of the context's text.
+    ``text``, and as far as they are known ``source``, ``title``, ``headings``, ``start_line`` and ``end_line``, and
+    ``body_start`` and ``within`` as `MarkdownSplitter` writes them. They are used in place of the context's text.
 
     Args:
         messages: A prompt.
@@ -140,15 +153,21 @@ def _unescape(text: str) -> str:
 
 def _passages_of(documents: Sequence[Any]) -> tuple[Passage, ...]:
     return tuple(
-        Passage(
-            text=str(document["text"]),
-            source=str(document[SOURCE_KEY]) if document.get(SOURCE_KEY) else None,
-            headings=_headings_of(document.get(TITLE_KEY), document.get(HEADINGS_KEY)),
-            start_line=_line_of(document.get(START_LINE_KEY)),
-            end_line=_line_of(document.get(END_LINE_KEY)),
-        )
-        for document in documents
-        if isinstance(document, Mapping) and document.get("text")
+        _passage_of(document) for document in documents if isinstance(document, Mapping) and document.get("text")
+    )
+
+
+def _passage_of(document: Mapping[str, Any]) -> Passage:
+    text = str(document["text"])
+    body_start = _line_of(document.get(BODY_START_KEY))
+    return Passage(
+        text=text,
+        source=str(document[SOURCE_KEY]) if document.get(SOURCE_KEY) else None,
+        headings=_headings_of(document.get(TITLE_KEY), document.get(HEADINGS_KEY)),
+        start_line=_line_of(document.get(START_LINE_KEY)),
+        end_line=_line_of(document.get(END_LINE_KEY)),
+        start=markdown_start(text, body_start) if body_start else 0,
+        within=within_of(document),
     )
 
 

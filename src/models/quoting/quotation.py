@@ -102,7 +102,7 @@ def quote(
 
 def _candidates(passages: Sequence[Passage], language: str) -> Iterator[_Candidate]:
     for number, passage in enumerate(passages):
-        found = quotables(passage.text, passage.headings)
+        found = quotables(passage.text, passage.headings, start=passage.start, within=passage.within)
         bodies = [piece for piece in found if not piece.is_heading]
         position = Counter[int]()
         for piece in bodies or found:
@@ -166,7 +166,9 @@ def _put_together(chosen: list[int], pieces: list[_Candidate], passages: Sequenc
         own = sorted(_with_company({i for i in chosen if pieces[i].passage == number}, pieces))
         text = ""
         for before, i in zip([None, *own], own, strict=False):
-            text += _joint(before, i, pieces) + pieces[i].piece.text
+            opening, closing = pieces[i].piece.fence
+            code = "\n".join(part for part in (opening, pieces[i].piece.text, closing) if part)
+            text += _joint(before, i, pieces) + code
         quotations.append(Quotation(text, passages[number].citation))
     return quotations
 
