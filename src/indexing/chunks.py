@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from langchain_core.documents import Document
 
 from ..errors import InputError
-from ..stores.layout import DIGEST_KEY, ROOT_KEY, Layout, escape_key, roots_of
+from ..source_parts import part_of
+from ..stores.layout import DIGEST_KEY, PART_KEY, PARTS_PROPERTY, ROOT_KEY, Layout, escape_key, roots_of
 from ..stores.searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
@@ -84,7 +85,13 @@ def row_of(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
     fields = layout.static_fields
     # What is wrong with other keys is said where they are to be stored.
     row = {escape_key(key, fields) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
-    return {**row, ROOT_KEY: [root], DIGEST_KEY: chunk.digest, layout.primary_field: chunk.row_id}
+    return {**row, **own_keys(chunk, root, layout), layout.primary_field: chunk.row_id}
+
+
+def own_keys(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
+    """What a row has beside its metadata: who has it, what it was embedded as, and in which part its source falls."""
+    keys: dict[str, Any] = {ROOT_KEY: [*chunk.others, root], DIGEST_KEY: chunk.digest}
+    return {**keys, PART_KEY: part_of(chunk.source)} if layout.properties.get(PARTS_PROPERTY) else keys
 
 
 def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Document]]]:

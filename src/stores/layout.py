@@ -24,10 +24,13 @@ MAX_VARCHAR = 65_535
 
 _PROPERTY = "milvus_rag."
 _ESCAPE = "metadata_"
-# What `sync` keeps with a row beside its metadata: the names of the loaders that have it, and a digest of its text.
+# What `sync` keeps with a row beside its metadata: the roots that have it, a digest of its text, its source's part.
 ROOT_KEY = "sync_root"
 DIGEST_KEY = "sync_digest"
-_HIDDEN = frozenset({ROOT_KEY, DIGEST_KEY})
+PART_KEY = "sync_part"
+# With a collection whose rows all have it: those of version 0.1 have none.
+PARTS_PROPERTY = "parts"
+_HIDDEN = frozenset({ROOT_KEY, DIGEST_KEY, PART_KEY})
 # Keys that Milvus Lite takes for its own and drops: milvus_lite.engine.projection.
 _LITE_KEYS = frozenset({"_seq", "_partition"})
 # What others call the field of the text: LangChain, LlamaIndex, Haystack and Milvus' own examples.
