@@ -17,6 +17,8 @@ from ..stores.searched_text import embedded_as
 # 128 bits: no two of 10^15 texts share a digest by chance.
 _DIGEST_CHARS = 32
 POSITION_KEY = "chunk"
+# Where a document's own metadata of that name is kept.
+ORIGINAL_POSITION_KEY = "original_chunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +126,16 @@ def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
                 source=source,
                 position=position,
                 text=text,
-                metadata={**document.metadata, POSITION_KEY: position},
+                metadata=_with_position(document.metadata, position),
                 digest=_digest(text, embedded_as(document.metadata)),
             )
         )
     return chunks
+
+
+def _with_position(metadata: Mapping[str, Any], position: int) -> dict[str, Any]:
+    own = {ORIGINAL_POSITION_KEY: metadata[POSITION_KEY]} if POSITION_KEY in metadata else {}
+    return {**own, **metadata, POSITION_KEY: position}
 
 
 def _source_of(document: Document) -> str:
