@@ -241,18 +241,23 @@ def _check_distinct(paths: Sequence[str], loaders: "Sequence[MarkdownLoader]") -
         return
     from .loaders.download import public_path
 
-    first: dict[str, str] = {}
-    files: dict[str, Path | None] = {}
+    first: dict[str, tuple[str, Path | None]] = {}
     for path, loader in zip(paths, loaders, strict=True):
+        base = loader.base.resolve() if loader.base is not None else None
         for source in loader.sources():
-            file = (loader.base / source).resolve() if loader.base is not None else None
-            # A file that two of the paths lead to has one name in the collection, see docs/indexing.md.
-            if source in first and (file is None or file != files[source]):
+            other, other_base = first.setdefault(source, (path, base))
+            if other != path and not _is_inside(base, other_base):
                 raise InputError(
-                    f"{public_path(first[source])} and {public_path(path)} both have {source}, so one would "
+                    f"{public_path(other)} and {public_path(path)} both have {source}, so one would "
                     f"replace the other in the collection. Index the folder that holds both, or use two collections."
                 )
-            first[source], files[source] = path, file
+
+
+def _is_inside(base: Path | None, other: Path | None) -> bool:
+    """Whether one of two folders is in the other: then each file in both has one name, see docs/indexing.md."""
+    if base is None or other is None:
+        return False
+    return base.is_relative_to(other) or other.is_relative_to(base)
 
 
 def describe_collection(settings: Settings) -> dict[str, Any]:

@@ -55,15 +55,18 @@ def why_some_stay(undecided: Mapping[str, Fate], *, gave_any: bool) -> list[str]
     return notes
 
 
-def of_leftovers(left: Leftovers, place_of: Callable[[str], str | None]) -> list[str]:
+def of_leftovers(left: Leftovers, place_of: Callable[[str], str | None], *, former: Collection[str] = ()) -> list[str]:
     """What to tell a user of rows that other roots have.
 
     Args:
         left: What was found.
         place_of: Where another root's files were.
+        former: Roots that a user gave another name: nothing is to be told of these.
     """
     notes = []
     for root, gone in left.relocated.items():
+        if root in former:
+            continue
         removed = f"{len(gone)} files that are gone from it were removed: {examples(gone)}." if gone else ""
         notes.append(
             f"Taken for the folder {place_of(root) or root} at another place, since at least half of it is the "

@@ -24,7 +24,7 @@ from .dry_run import CountingWriter
 from .embedding_requests import EmbeddingRequests, StoppedError
 from .identity import identify
 from .indexed import Indexed, look_at
-from .known_roots import known_roots, remembered_place
+from .known_roots import known_roots
 from .ledger import Ledger, OwnedRow, has_root
 from .lookahead import ChunkLookups, Lookahead
 from .options import SyncOptions
@@ -245,7 +245,7 @@ class SyncRun:
                 unreadable=self._reader.unreadable, undecided=bool(left.undecided), gave_any=bool(given.read)
             )
         report.notes += notes.why_some_stay(left.undecided, gave_any=bool(given.read))
-        report.notes += notes.of_leftovers(left, lambda root: remembered_place(indexed.layout, root))
+        report.notes += notes.of_leftovers(left, self._place_of, former=self._scope.former)
         report.moved += left.claimed
         report.removed = len(left.replaced) + len(left.gone)
         report.pruned = sorted(left.gone_sources)
@@ -283,3 +283,6 @@ class SyncRun:
         for row in rows:
             self._check_stop()
             yield row
+
+    def _place_of(self, root: str) -> str | None:
+        return next((known.place for known in self._scope.known if known.is_called(root)), None)
