@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _SCP = re.compile(r"(?:[^@/\s]+@)?([^:/\s]+):(?!//)(.+)")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^@/]*@)?([^/:]+)(?::\d+)?/(.+)", re.IGNORECASE)
@@ -17,18 +17,33 @@ class Checkout:
     """A folder or file in a checkout.
 
     Attributes:
-        names: Digests of the repository's remote and a path in it, of the repository itself first, then of each folder
-            on the way, and of the place last: they tell no address, which may hold a password.
+        remote: Digest of the repository's remote: it tells no address, which may hold a password.
+        path: The place's path in it; empty for the repository as a whole.
         branch: What is checked out, where it is a branch.
     """
 
-    names: tuple[str, ...]
+    remote: str
+    path: str
     branch: str | None
 
     @property
     def name(self) -> str:
-        """Of the place itself."""
-        return self.names[-1]
+        """What it is remembered by."""
+        return f"{self.remote}:{self.path}"
+
+    def steps_up_to(self, name: str) -> int | None:
+        """How many folders above this place another one is, by its name; 0 for this one, None for one that is not."""
+        remote, _, path = name.partition(":")
+        if remote != self.remote or not PurePosixPath(self.path).is_relative_to(path):
+            return None
+        return len(PurePosixPath(self.path).parts) - len(PurePosixPath(path).parts)
+
+    def path_down_to(self, name: str) -> str | None:
+        """The path from this place to another one in it, by its name; None for one that is not in it."""
+        remote, _, path = name.partition(":")
+        if remote != self.remote or path == self.path or not PurePosixPath(path).is_relative_to(self.path):
+            return None
+        return PurePosixPath(path).relative_to(self.path).as_posix()
 
 
 def checkout_of(place: str) -> Checkout | None:
@@ -38,13 +53,13 @@ def checkout_of(place: str) -> Checkout | None:
         git = folder / ".git"
         try:
             if git.exists():
-                return _read(git, path.relative_to(folder).parts)
+                return _read(git, path.relative_to(folder).as_posix().removeprefix("."))
         except (OSError, ValueError, configparser.Error):
             return None
     return None
 
 
-def _read(git: Path, inside: tuple[str, ...]) -> Checkout | None:
+def _read(git: Path, inside: str) -> Checkout | None:
     own = git
     if git.is_file():
         # Of a submodule or a further work tree: gitdir: PATH
@@ -58,11 +73,9 @@ def _read(git: Path, inside: tuple[str, ...]) -> Checkout | None:
     url = config.get(section, "url", fallback=None) if section else None
     if not url:
         return None
-    remote = normal_remote(url)
-    paths = ["/".join(inside[:depth]) for depth in range(len(inside) + 1)]
-    names = (hashlib.sha256(f"{remote}\n{path}".encode("utf-8", "surrogatepass")).hexdigest()[:16] for path in paths)
+    remote = hashlib.sha256(normal_remote(url).encode("utf-8", "surrogatepass")).hexdigest()[:16]
     head = _text(own / "HEAD").strip()
-    return Checkout(tuple(names), head.removeprefix("ref: ") if head.startswith("ref: ") else None)
+    return Checkout(remote, inside, head.removeprefix("ref: ") if head.startswith("ref: ") else None)
 
 
 def normal_remote(url: str) -> str:

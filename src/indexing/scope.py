@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from ..errors import InputError
 from .identity import LoaderIdentity
@@ -197,17 +197,17 @@ def _local(identity: LoaderIdentity, known: Sequence[KnownRoot]) -> Scope:
         return _local_scope(
             root, identity, known, base=folder, whole=replace(whole, root=root, base=folder) if is_part else None
         )
-    names = identity.checkout.names if identity.checkout else ()
-    for depth, name in enumerate(names):
-        for entry in known:
-            if entry.checkout == name and entry.root is not None and _is_next_checkout(entry, identity):
-                # So many steps above this place is the one that is known.
-                steps = len(names) - 1 - depth
-                if not steps:
-                    return _local_scope(entry.root, identity, known, base=base)
-                there = str(Path(os.path.realpath(place)).parents[steps - 1])
-                whole = replace(entry, place=there, base=there)
-                return _local_scope(entry.root, identity, known, base=there, whole=whole)
+    for entry in sorted(known, key=lambda entry: len(entry.checkout or "")):
+        steps = identity.checkout.steps_up_to(entry.checkout) if identity.checkout and entry.checkout else None
+        if steps is None or entry.root is None or not _is_next_checkout(entry, identity):
+            continue
+        if not steps:
+            return _local_scope(entry.root, identity, known, base=base)
+        if entry.place != entry.base:
+            # A file, which nothing is in.
+            continue
+        there = str(Path(os.path.realpath(place)).parents[steps - 1])
+        return _local_scope(entry.root, identity, known, base=there, whole=replace(entry, place=there, base=there))
     root = identity.name
     while any(entry.is_called(root) and not _is_same(entry.place, place) for entry in known):
         # Another place had this name first, and has moved on with it.
@@ -226,6 +226,12 @@ def _local_scope(
             continue
         if _is_inside(entry.place or "", place) or _is_same(entry.place, place):
             inside[entry.root or _default_root(entry.place or "")] = _prefix(folder, base)
+            continue
+        down = identity.checkout.path_down_to(entry.checkout) if identity.checkout and entry.checkout else None
+        if down is not None and entry.root is not None and _is_next_checkout(entry, identity):
+            # It was indexed from the checkout before.
+            below = down if entry.place == entry.base else PurePosixPath(down).parent.as_posix()
+            inside[entry.root] = _prefix(os.path.join(place, below), base)  # noqa: PTH118 - as it is called here
     return Scope(
         root=root,
         identity=identity,

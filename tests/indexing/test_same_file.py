@@ -132,10 +132,10 @@ class TestACheckout:
         assert one is not None
         assert other is not None
         assert top is not None
-        assert one.names == other.names
+        assert one.name == other.name
         assert (one.branch, other.branch) == ("refs/heads/main", "refs/heads/other")
-        assert one.names[0] == top.name
-        assert one.name != top.name
+        assert (one.steps_up_to(top.name), top.steps_up_to(one.name)) == (1, None)
+        assert (top.path_down_to(one.name), one.path_down_to(top.name)) == ("docs", None)
 
     def test_is_none_without_a_remote(self, tmp_path: Path) -> None:
         git(tmp_path, "init", "--quiet")
