@@ -17,6 +17,7 @@ MilvusRagError
 │   ├── AuthenticationError             the provider refuses the key
 │   ├── ModelNotFoundError              the provider does not serve this model
 │   ├── RateLimitError                  429, after all retries
+│   ├── QuotaExceededError              the account has nothing left, today or at all
 │   ├── InputTooLargeError              a request or a text is over the model's limit
 │   ├── ProviderUnavailableError        5xx after all retries, no connection, a dead host
 │   ├── ModelTimeoutError
@@ -116,6 +117,10 @@ class RateLimitError(ModelError):
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class QuotaExceededError(ModelError):
+    """The account has nothing left, for today or at all: no credit, a spending limit. Waiting a while does not help."""
 
 
 class InputTooLargeError(ModelError):

@@ -6,13 +6,22 @@ from typing import Any, Literal
 import numpy as np
 from langchain_core.documents import Document
 
+from ..chunk_keys import (
+    HEADINGS_KEY,
+    RELEVANCE_SCORE_KEY,
+    RERANK_ERROR_KEY,
+    RERANK_SCORE_KEY,
+    RETRIEVAL_SCORE_KEY,
+    SCORE_KEY,
+    SOURCE_KEY,
+    VECTOR_KEY,
+    leg_rank_key,
+    leg_score_key,
+)
 from .fusion import add_section_evidence, reciprocal_rank_fusion, weighted_fusion
 
 Fusion = Literal["weighted", "rrf"]
 Hits = Sequence[tuple[Document, float]]
-
-# Where a store puts a hit's vector when it is asked for vectors.
-VECTOR_KEY = "$vector"
 
 
 def above(hits: Hits, vector: Sequence[float], floor: float) -> Hits:
@@ -49,7 +58,7 @@ def fuse(
     scores = {leg: {_key(document): score for document, score in hits} for leg, hits in legs.items()}
     if len(legs) == 1:
         (fused,) = scores.values()
-        return [_scored(documents[key], {"score": score}) for key, score in fused.items()]
+        return [_scored(documents[key], {SCORE_KEY: score}) for key, score in fused.items()]
     if fusion == "rrf":
         fused = reciprocal_rank_fusion([list(leg) for leg in scores.values()], k=rrf_k, weights=weights)
     else:
@@ -60,9 +69,9 @@ def fuse(
         _scored(
             documents[key],
             {
-                **{f"{leg}_score": scores[leg][key] for leg in legs if key in scores[leg]},
-                **{f"{leg}_rank": ranks[leg][key] for leg in legs if key in ranks[leg]},
-                "score": score,
+                **{leg_score_key(leg): scores[leg][key] for leg in legs if key in scores[leg]},
+                **{leg_rank_key(leg): ranks[leg][key] for leg in legs if key in ranks[leg]},
+                SCORE_KEY: score,
             },
         )
         for key, score in fused.items()
@@ -72,10 +81,10 @@ def fuse(
 def with_rerank_score(document: Document) -> Document:
     """Let a reranker's score take the place of the search's, which stays as ``retrieval_score``."""
     metadata = document.metadata
-    reranked = metadata.get("rerank_score", metadata.get("relevance_score"))
-    if reranked is None or "rerank_error" in metadata:
+    reranked = metadata.get(RERANK_SCORE_KEY, metadata.get(RELEVANCE_SCORE_KEY))
+    if reranked is None or RERANK_ERROR_KEY in metadata:
         return document
-    return _scored(document, {"score": reranked, "retrieval_score": metadata.get("score")})
+    return _scored(document, {SCORE_KEY: reranked, RETRIEVAL_SCORE_KEY: metadata.get(SCORE_KEY)})
 
 
 def _key(document: Document) -> str:
@@ -84,7 +93,7 @@ def _key(document: Document) -> str:
 
 def _section(document: Document) -> tuple[str, ...] | None:
     """What stands below the same heading of the same page."""
-    source, headings = document.metadata.get("source"), document.metadata.get("headings")
+    source, headings = document.metadata.get(SOURCE_KEY), document.metadata.get(HEADINGS_KEY)
     if not isinstance(source, str):
         return None
     return (source, *map(str, headings[:-1])) if isinstance(headings, list) else (source,)

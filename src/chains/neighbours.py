@@ -6,16 +6,23 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from langchain_core.documents import Document
 
+from ..chunk_keys import (
+    BODY_START_KEY,
+    END_LINE_KEY,
+    HEADINGS_KEY,
+    POSITION_KEY,
+    POSITIONS_KEY,
+    ROOTS_KEY,
+    SOURCE_KEY,
+    START_INDEX_KEY,
+    START_LINE_KEY,
+)
+
 Filter = Mapping[str, Any] | str | None
 T = TypeVar("T")
 
-# The chunk's number in its source, from 0, as `sync` writes it.
-POSITION = "chunk"
-# Where the chunk's own text begins in the source, and in the chunk, behind the titles above it, as `MarkdownSplitter`
-# writes it. What the first of several chunks says is so for all of them.
-_AT_START = ("start_index", "body_start")
-# Where a store puts the names of the folders that have a chunk, when it is asked for them.
-ROOTS_KEY = "$roots"
+# What the first of several chunks says is so for all of them.
+_AT_START = (START_INDEX_KEY, BODY_START_KEY)
 # Chunks at one place of a source: while it is replaced, old and new ones, and those of each folder with such a file.
 _SAME_PLACE = 100
 
@@ -87,7 +94,7 @@ class _Page(NamedTuple):
 
 
 def _place(document: Document) -> tuple[str, int] | None:
-    source, position = document.metadata.get("source"), document.metadata.get(POSITION)
+    source, position = document.metadata.get(SOURCE_KEY), document.metadata.get(POSITION_KEY)
     return (source, position) if isinstance(source, str) and isinstance(position, int) else None
 
 
@@ -130,7 +137,7 @@ def _spans(places: Iterable[tuple[T, int]], n: int) -> dict[T, list[tuple[int, i
 
 
 def _read(store: NeighbourStore, source: str, first: int, last: int, filter: Filter) -> list[Document]:
-    chosen: Any = {"source": source, POSITION: {"$gte": first, "$lte": last}}
+    chosen: Any = {SOURCE_KEY: source, POSITION_KEY: {"$gte": first, "$lte": last}}
     if filter:
         chosen = store.to_expression(chosen, store.to_expression(filter))
     found = store.search_by_metadata(chosen, limit=_SAME_PLACE * (last - first + 1), roots=True)
@@ -141,11 +148,11 @@ def _merge(best: Document, chunks: Sequence[Document]) -> Document:
     begin = chunks[0].metadata
     metadata: dict[str, Any] = {key: value for key, value in best.metadata.items() if key not in _AT_START}
     metadata.update((key, begin[key]) for key in _AT_START if key in begin)
-    for key, choose in (("start_line", min), ("end_line", max)):
+    for key, choose in ((START_LINE_KEY, min), (END_LINE_KEY, max)):
         lines = [line for chunk in chunks if isinstance(line := chunk.metadata.get(key), int)]
         if lines:
             metadata[key] = choose(lines)
-    metadata["chunks"] = [_position(chunk.metadata) for chunk in chunks]
+    metadata[POSITIONS_KEY] = [_position(chunk.metadata) for chunk in chunks]
     text = chunks[0].page_content + "".join(_continuation(before, chunk) for before, chunk in pairwise(chunks))
     return Document(page_content=text, metadata=metadata, id=best.id)
 
@@ -154,7 +161,7 @@ def _continuation(before: Document, chunk: Document) -> str:
     """What a chunk adds to the one before it, with what stands between them."""
     ends, begins = before.metadata, chunk.metadata
     starts = [at for metadata in (ends, begins) for key in _AT_START if isinstance(at := metadata.get(key), int)]
-    follows = _position(begins) == _position(ends) + 1 and begins.get("headings") == ends.get("headings")
+    follows = _position(begins) == _position(ends) + 1 and begins.get(HEADINGS_KEY) == ends.get(HEADINGS_KEY)
     if not follows or len(starts) < 2 * len(_AT_START):
         return "\n" + chunk.page_content
     # One section that was cut: its titles, and the header of a table that goes on, were said. Between two blocks the
@@ -165,4 +172,4 @@ def _continuation(before: Document, chunk: Document) -> str:
 
 
 def _position(metadata: Mapping[str, Any]) -> int:
-    return int(metadata[POSITION])
+    return int(metadata[POSITION_KEY])

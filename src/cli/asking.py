@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..chunk_keys import SCORE_KEY, leg_rank_key, leg_score_key
 from ..errors import FilterError, InputError
 from . import options as o
 from .output import (
@@ -76,7 +77,7 @@ def search(
         say("Nothing matches.")
     else:
         for number, hit in enumerate(hits, start=1):
-            typer.echo(f"{number}. {citation(hit.metadata)}  (score {hit.metadata.get('score', 0):.4g})")
+            typer.echo(f"{number}. {citation(hit.metadata)}  (score {hit.metadata.get(SCORE_KEY, 0):.4g})")
             typer.echo("".join(f"   {printable(line)}\n" for line in hit.page_content.strip().splitlines()))
 
 
@@ -177,16 +178,16 @@ def _print_table(hits: "list[Document]") -> None:
     from rich import box
     from rich.table import Table
 
-    searches = [name for name in _SEARCHES if any(f"{name}_score" in hit.metadata for hit in hits)]
+    searches = [name for name in _SEARCHES if any(leg_score_key(name) in hit.metadata for hit in hits)]
     table = Table("", "score", *(name.replace("_", " ") for name in searches), "source", box=box.SIMPLE_HEAD)
     for number, hit in enumerate(hits, start=1):
         found = [_score_and_rank(hit.metadata, name) for name in searches]
-        table.add_row(str(number), _short(hit.metadata.get("score")), *found, citation(hit.metadata))
+        table.add_row(str(number), _short(hit.metadata.get(SCORE_KEY)), *found, citation(hit.metadata))
     print_table(table)
 
 
 def _score_and_rank(metadata: "Mapping[str, Any]", search: str) -> str:
-    score, rank = metadata.get(f"{search}_score"), metadata.get(f"{search}_rank")
+    score, rank = metadata.get(leg_score_key(search)), metadata.get(leg_rank_key(search))
     return _short(score) if rank is None else f"{_short(score)} (#{rank})"
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..chunk_keys import END_LINE_KEY, HEADINGS_KEY, SCORE_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
+
 if TYPE_CHECKING:
     from langchain_core.documents import Document
     from rich.table import Table
@@ -108,11 +110,11 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def citation(metadata: Mapping[str, Any]) -> str:
     """Where a passage stands: file, lines, headings."""
-    place = str(metadata.get("source", "?"))
-    start, end = metadata.get("start_line"), metadata.get("end_line")
+    place = str(metadata.get(SOURCE_KEY, "?"))
+    start, end = metadata.get(START_LINE_KEY), metadata.get(END_LINE_KEY)
     if start is not None:
         place += f":{start}" if end in (None, start) else f":{start}-{end}"
-    headings = metadata.get("headings") or ([metadata["title"]] if metadata.get("title") else [])
+    headings = metadata.get(HEADINGS_KEY) or ([metadata[TITLE_KEY]] if metadata.get(TITLE_KEY) else [])
     return printable(f"{place}  {' > '.join(map(str, headings))}".rstrip())
 
 
@@ -125,7 +127,7 @@ def print_sources(documents: Sequence["Document"]) -> None:
     """List the passages of an answer."""
     typer.echo("\nSources:")
     for number, document in enumerate(documents, start=1):
-        typer.echo(f"  {number}. {citation(document.metadata)}  (score {document.metadata.get('score', 0):.4g})")
+        typer.echo(f"  {number}. {citation(document.metadata)}  (score {document.metadata.get(SCORE_KEY, 0):.4g})")
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 
 from langchain_core.documents import Document
 
+from ..chunk_keys import SOURCE_KEY
 from ..errors import InputError
 
 
@@ -25,7 +26,7 @@ class Passage:
 
     def is_in(self, chunk: Document) -> bool:
         """Whether a chunk contains the passage."""
-        source = str(chunk.metadata.get("source", ""))
+        source = str(chunk.metadata.get(SOURCE_KEY, ""))
         same_file = source == self.file or source.endswith(f"/{self.file}")
         return same_file and _words(self.text) in _words(chunk.page_content)
 

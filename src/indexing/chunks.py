@@ -9,16 +9,14 @@ from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
+from ..chunk_keys import DIGEST_KEY, ORIGINAL_POSITION_KEY, PART_KEY, POSITION_KEY, ROOT_KEY, SOURCE_KEY
 from ..errors import InputError
 from ..source_parts import part_of
-from ..stores.layout import DIGEST_KEY, PART_KEY, PARTS_PROPERTY, ROOT_KEY, Layout, escape_key, roots_of
+from ..stores.layout import PARTS_PROPERTY, Layout, escape_key, roots_of
 from ..stores.searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
 _DIGEST_CHARS = 32
-POSITION_KEY = "chunk"
-# Where a document's own metadata of that name is kept.
-ORIGINAL_POSITION_KEY = "original_chunk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,7 @@ def _with_position(metadata: Mapping[str, Any], position: int) -> dict[str, Any]
 
 
 def _source_of(document: Document) -> str:
-    source = document.metadata.get("source")
+    source = document.metadata.get(SOURCE_KEY)
     if not isinstance(source, str) or not source:
         raise InputError(
             "A document without metadata['source'] cannot be synced: the source says which rows it replaces. "

@@ -2,24 +2,15 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from ..client_errors import retry_seconds
-from ..errors import (
-    AuthenticationError,
-    InputTooLargeError,
-    MissingExtraError,
-    MissingKeyError,
-    ModelNotFoundError,
-    ModelResponseError,
-    ModelTimeoutError,
-    ProviderUnavailableError,
-    RateLimitError,
-)
+from ..client_errors import Kind, read
+from ..embedding_protocols import as_batch_embedding
+from ..vectors import usable
 from .ledger import Vector
 
 # For embeddings that do not tell their limits. Characters are a guard for limits in tokens, at about four a token.
@@ -37,15 +28,6 @@ _WAITS_BEFORE_GIVING_UP = 20
 _LONGEST_RETRY_AFTER_SECONDS = 300.0
 # So many texts that are refused one by one, and none that is not, are not the texts' fault.
 _REFUSALS_BEFORE_GIVING_UP = 100
-
-# No text gets through when these happen, so the run ends.
-_FATAL = (AuthenticationError, MissingKeyError, MissingExtraError, ModelNotFoundError)
-_PASSING = (RateLimitError, ProviderUnavailableError, ModelTimeoutError, ConnectionError, TimeoutError)
-# Of clients that have no class in common with anything.
-_PASSING_NAMES = frozenset({"APIConnectionError", "APITimeoutError", "TransportError"})
-_HTTP_TOO_MANY = 429
-_HTTP_SERVER_ERRORS = 500
-_HTTP_FATAL = (401, 403, 404)
 
 
 class StoppedError(Exception):
@@ -136,15 +118,14 @@ class EmbeddingRequests:
     """
 
     def __init__(self, embedding: Embeddings, stop: threading.Event, gate: Gate | None = None) -> None:
-        once: Callable[[], Embeddings] | None = getattr(embedding, "without_retries", None)
-        self._embedding = once() if once else embedding
-        self._embed_texts = _quickest(self._embedding)
+        offered = as_batch_embedding(embedding)
+        self._embed_texts = offered.embed
         self._gate = gate or Gate(stop)
         self._lock = threading.Lock()
         self._dimension: int | None = None
         self._refusals = 0
-        self.max_batch = int(getattr(embedding, "max_batch", None) or _BATCH)
-        self.max_batch_chars = int(getattr(embedding, "max_batch_chars", None) or _BATCH_CHARS)
+        self.max_batch = offered.max_batch or _BATCH
+        self.max_batch_chars = offered.max_batch_chars or _BATCH_CHARS
         self.requests = 0
         self.embedded = 0
 
@@ -165,10 +146,10 @@ class EmbeddingRequests:
     def _embed(self, texts: Sequence[str], attempts: int) -> list[Vector | Exception]:
         try:
             vectors = self._request(texts, attempts)
-        except (StoppedError, _GivenUpError, *_FATAL):
+        except (StoppedError, _GivenUpError):
             raise
         except Exception as exc:
-            if _status(exc) in _HTTP_FATAL:
+            if read(exc).fatal:
                 raise
             if len(texts) == 1:
                 self._refused(exc)
@@ -191,15 +172,16 @@ class EmbeddingRequests:
             try:
                 vectors = self._checked(self._embed_texts(list(texts)), len(texts))
             except Exception as exc:
-                wait = _retry_after(exc)
-                if not _passing(exc):
+                failure = read(exc)
+                if not failure.passing:
                     raise
-                if self._gate.waits >= _WAITS_BEFORE_GIVING_UP or (wait or 0) > _LONGEST_RETRY_AFTER_SECONDS:
+                asked = failure.retry_after or 0
+                if self._gate.waits >= _WAITS_BEFORE_GIVING_UP or asked > _LONGEST_RETRY_AFTER_SECONDS:
                     raise _GivenUpError(exc) from exc
-                failures += not _rate_limited(exc)
+                failures += failure.kind is not Kind.RATE_LIMITED
                 if failures >= attempts:
                     raise
-                self._gate.hold(wait)
+                self._gate.hold(failure.retry_after)
             else:
                 self._gate.succeeded()
                 return vectors
@@ -212,60 +194,7 @@ class EmbeddingRequests:
 
     def _checked(self, answer: Any, count: int) -> Sequence[Vector]:
         """Refuse an answer that would put wrong rows into the collection."""
-        if len(answer) != count:
-            raise ModelResponseError(f"The embedding model answered {len(answer)} vectors for {count} texts.")
-        try:
-            vectors = np.asarray(answer, dtype=np.float32)
-        except (TypeError, ValueError) as exc:
-            raise ModelResponseError("The embedding model answered vectors of several lengths.") from exc
-        if vectors.ndim != 2 or not vectors.shape[1]:
-            raise ModelResponseError("The embedding model answered something that is no vector.")
         with self._lock:
-            dimension = self._dimension = self._dimension or vectors.shape[1]
-        if vectors.shape[1] != dimension:
-            raise ModelResponseError(
-                f"The embedding model answered vectors of {vectors.shape[1]} dimensions after ones of {dimension}."
-            )
-        if not np.isfinite(vectors).all():
-            raise ModelResponseError("The embedding model answered a vector with values that are no numbers.")
-        return list(vectors)
-
-
-def _quickest(embedding: Embeddings) -> Callable[[list[str]], Any]:
-    """``embed_matrix``, where it stands beside the ``embed_documents`` that it equals, and nobody overrode that."""
-    owners = [getattr(embedding, "__dict__", {}), *(vars(cls) for cls in type(embedding).__mro__)]
-    owner: Mapping[str, Any] = next((names for names in owners if "embed_documents" in names), {})
-    matrix: Callable[[list[str]], Any] | None = getattr(embedding, "embed_matrix", None)
-    return matrix if matrix and "embed_matrix" in owner else embedding.embed_documents
-
-
-def _passing(exc: Exception) -> bool:
-    """Whether a request may get through later. Embeddings of other packages are known by their HTTP status."""
-    if isinstance(exc, _PASSING) or _PASSING_NAMES & {cls.__name__ for cls in type(exc).__mro__}:
-        return True
-    status = _status(exc)
-    return status is not None and (status == _HTTP_TOO_MANY or status >= _HTTP_SERVER_ERRORS)
-
-
-def _rate_limited(exc: Exception) -> bool:
-    return isinstance(exc, RateLimitError) or _status(exc) == _HTTP_TOO_MANY
-
-
-def _status(exc: Exception) -> int | None:
-    if isinstance(exc, InputTooLargeError):
-        return None
-    for holder in (exc, getattr(exc, "response", None)):
-        for attribute in ("status_code", "code"):
-            status = getattr(holder, attribute, None)
-            if isinstance(status, int):
-                return status
-    return None
-
-
-def _retry_after(exc: Exception) -> float | None:
-    """Seconds to wait, of ours by its attribute, of others by the header: RFC 9110, 10.2.3, seconds or a date."""
-    own = getattr(exc, "retry_after", None)
-    if isinstance(own, int | float):
-        return float(own)
-    headers = getattr(getattr(exc, "response", None), "headers", None) or {}
-    return retry_seconds(headers.get("retry-after"))
+            vectors = usable(answer, count=count, dimension=self._dimension)
+            self._dimension = vectors.shape[1]
+        return list(vectors.astype(np.float32))

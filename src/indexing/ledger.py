@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, ROOT_KEY, SOURCE_KEY
 from ..stores.collection_rows import CollectionRows
 from ..stores.filters import quote
-from ..stores.layout import DIGEST_KEY, ROOT_KEY, roots_of
+from ..stores.layout import roots_of
 from .chunks import StoredRow
 
 Vector = NDArray[np.float32]
@@ -48,7 +49,7 @@ class Ledger:
     def stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
         """Rows by id."""
         layout = self._rows.layout
-        rows = self._rows.get(row_ids, [self._key, "$meta"], _SOON, LOOKED_UP_AT_ONCE)
+        rows = self._rows.get(row_ids, [self._key, DYNAMIC_KEY], _SOON, LOOKED_UP_AT_ONCE)
         return {row[self._key]: StoredRow(row, layout) for row in rows}
 
     def ids_by_digest(self, digests: Sequence[str], *, fresh: bool = False) -> dict[str, str]:
@@ -80,7 +81,7 @@ class Ledger:
 
     def owned_rows(self, expression: str = "") -> Iterator[OwnedRow]:
         """Every row of the collection, or every one that an expression matches."""
-        source = self._rows.layout.column_of("source").name
+        source = self._rows.layout.column_of(SOURCE_KEY).name
         # Few tuples are many rows'.
         known: dict[tuple[str, ...], tuple[str, ...]] = {}
         for rows in self._rows.iterate(expression, [self._key, source, ROOT_KEY]):
@@ -91,7 +92,7 @@ class Ledger:
     def texts_of(self, sources: Collection[str], root: str) -> dict[str, list[str]]:
         """Texts of the chunks that a root has of some sources."""
         layout = self._rows.layout
-        column = layout.column_of("source").name
+        column = layout.column_of(SOURCE_KEY).name
         found: dict[str, list[str]] = {}
         for row in self._rows.find(
             f"{column} in {quote(list(sources))}", None, [self._key, layout.text_field, column, ROOT_KEY]

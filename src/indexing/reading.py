@@ -8,6 +8,7 @@ from typing import cast
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer, Document
 
+from ..chunk_keys import SOURCE_KEY
 from ..errors import InputError, LoaderError
 from .chunks import Chunk, by_source, read_chunks
 from .embedding_requests import StoppedError
@@ -109,9 +110,9 @@ class Reader:
 def _prefixed(documents: Iterator[Document], prefix: str) -> Iterator[Document]:
     """Documents whose sources are named as below the folder that is known as a whole."""
     for document in documents:
-        source = document.metadata.get("source")
+        source = document.metadata.get(SOURCE_KEY)
         if prefix and isinstance(source, str) and source:
-            document = document.model_copy(update={"metadata": {**document.metadata, "source": prefix + source}})
+            document = document.model_copy(update={"metadata": {**document.metadata, SOURCE_KEY: prefix + source}})
         yield document
 
 

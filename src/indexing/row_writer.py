@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Sequence
 
+from ..chunk_keys import ROOT_KEY
 from ..stores.collection_rows import CollectionRows
-from ..stores.layout import ROOT_KEY
 from ..stores.milvus import MilvusStore
 from .chunks import Chunk, own_keys
 from .collection_memory import CollectionMemory

@@ -9,9 +9,10 @@ from typing import Any
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
+from ..chunk_keys import PART_KEY
 from ..errors import CollectionNotFoundError, InputError
 from ..source_parts import shard_range
-from ..stores.layout import PART_KEY, PARTS_PROPERTY, Layout
+from ..stores.layout import PARTS_PROPERTY, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.rows import check_chunk
 from ..stores.searched_text import cuts_terms

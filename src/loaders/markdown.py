@@ -13,6 +13,7 @@ from typing import Any
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
+from ..chunk_keys import FRONT_MATTER_KEY, SOURCE_KEY, TITLE_KEY
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
 from ..markdown.blocks import first_heading
 from ..markdown.front_matter import front_matter_fields, title_of
@@ -175,12 +176,12 @@ class MarkdownLoader(BaseLoader):
         text = _decode(files.read(name, self._max_file_bytes), files.describe(name))
         lines = text.split("\n")
         fields = front_matter_fields(lines)
-        metadata: dict[str, Any] = {"source": name}
+        metadata: dict[str, Any] = {SOURCE_KEY: name}
         title = title_of(fields) or first_heading(lines)
         if title:
-            metadata["title"] = title
+            metadata[TITLE_KEY] = title
         if fields:
-            metadata["front_matter"] = fields
+            metadata[FRONT_MATTER_KEY] = fields
         return Document(page_content=text, metadata=metadata)
 
     def _in_shard(self, name: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
+from ..chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, START_INDEX_KEY, START_LINE_KEY
 from ..errors import InputError
 from ..markdown.blocks import MAX_HEADING, scan_blocks
 from ..markdown.front_matter import front_matter_fields, front_matter_length, title_of
@@ -104,7 +105,7 @@ class MarkerSplitter(_PlacedSplitter):
                 first = start + len(chunk) - len(chunk.lstrip())
                 line += text.count("\n", counted, first)
                 counted = first
-                yield chunk, {"start_index": start, "start_line": line, "end_line": line + content.count("\n")}
+                yield chunk, {START_INDEX_KEY: start, START_LINE_KEY: line, END_LINE_KEY: line + content.count("\n")}
             start += len(chunk) + len(self._marker)
 
 
@@ -200,9 +201,9 @@ def _heading_alone(source: SourceText, section: Section) -> Piece:
 
 def _place(piece: Piece, section: Section, body_start: int) -> dict[str, Any]:
     return {
-        "headings": list(section.headings),
-        "start_line": piece.first_line + 1,
-        "end_line": piece.last_line + 1,
-        "start_index": piece.start,
-        "body_start": body_start,
+        HEADINGS_KEY: list(section.headings),
+        START_LINE_KEY: piece.first_line + 1,
+        END_LINE_KEY: piece.last_line + 1,
+        START_INDEX_KEY: piece.start,
+        BODY_START_KEY: body_start,
     }

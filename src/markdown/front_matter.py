@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from ..chunk_keys import TITLE_KEY
+
 MAX_CHARACTERS = 16_384
 """Longer blocks between two ``---`` lines are not taken for front matter, so that a long text never is."""
 
@@ -93,7 +95,7 @@ def front_matter_fields(lines: Sequence[str]) -> dict[str, FrontMatterValue]:
 
 def title_of(fields: Mapping[str, object]) -> str:
     """The title among some fields, or an empty text; a list or a dict is no title."""
-    title = fields.get("title")
+    title = fields.get(TITLE_KEY)
     return str(title) if title and isinstance(title, str | int | float) else ""
 
 

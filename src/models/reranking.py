@@ -2,13 +2,14 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import ConfigDict, Field
 
+from ..chunk_keys import RERANK_ERROR_KEY, RERANK_SCORE_KEY
 from ..errors import ModelError, ModelResponseError
 
 OnError = Literal["raise", "keep_order"]
@@ -77,11 +78,11 @@ class Reranker(BaseDocumentCompressor):
             if self.on_error == "raise":
                 raise
             _log.warning("The documents are not reranked: %s", exc)
-            return [_with(document, rerank_error=str(exc)) for document in documents[: self.top_n]]
+            return [_with(document, {RERANK_ERROR_KEY: str(exc)}) for document in documents[: self.top_n]]
         ranked = sorted(scores, key=lambda entry: (-entry[1], entry[0]))
         scored = {place for place, _ in ranked}
         left_out = [document for place, document in enumerate(documents) if place not in scored]
-        reordered = [_with(documents[place], rerank_score=score) for place, score in ranked]
+        reordered = [_with(documents[place], {RERANK_SCORE_KEY: score}) for place, score in ranked]
         return [*reordered, *left_out][: self.top_n]
 
 
@@ -93,5 +94,5 @@ def _check(scores: list[tuple[int, float]], count: int, name: str) -> None:
         raise ModelResponseError(f"{name} answered a score that is no finite number.")
 
 
-def _with(document: Document, **metadata: object) -> Document:
+def _with(document: Document, metadata: Mapping[str, object]) -> Document:
     return document.model_copy(update={"metadata": {**document.metadata, **metadata}})

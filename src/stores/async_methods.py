@@ -15,6 +15,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 
+from ..vectors import usable
 from .rows import check_chunks
 from .search_methods import Filter, SearchMethods
 from .searched_text import embedded_texts
@@ -50,6 +51,8 @@ class AsyncMethods(SearchMethods):
         check_chunks(texts, metadatas, ids)
         searched = embedded_texts(texts, metadatas)
         vectors = await self.embedding.aembed_documents(searched) if self.embedding and texts else None
+        if self.embedding and texts:
+            usable(vectors, count=len(texts), zeros=True)
         return await run_in_executor(None, self.add_embeddings, texts, vectors, metadatas=metadatas, ids=ids)
 
     async def aadd_embeddings(

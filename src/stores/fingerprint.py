@@ -10,6 +10,7 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
+from ..embedding_protocols import Fingerprinted
 from ..errors import EmbeddingMismatchError, InputError
 from .layout import Layout
 
@@ -26,7 +27,7 @@ def fingerprint_of(embedding: Any) -> dict[str, Any]:
     cached = getattr(embedding, "underlying_embeddings", None)
     if isinstance(cached, Embeddings):
         return fingerprint_of(cached)
-    own = getattr(embedding, "fingerprint", None)
+    own = embedding.fingerprint if isinstance(embedding, Fingerprinted) else None
     if isinstance(own, Mapping):
         return {fact: own[fact] for fact in _FACTS if own.get(fact) is not None}
     model = next(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
 
+from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, PART_KEY, ROOT_KEY
 from ..errors import CollectionSchemaError, FilterError
 from .filters import Column
 
@@ -24,11 +25,7 @@ MAX_VARCHAR = 65_535
 
 _PROPERTY = "milvus_rag."
 _ESCAPE = "metadata_"
-# What `sync` keeps with a row beside its metadata: the roots that have it, a digest of its text, its source's part.
-ROOT_KEY = "sync_root"
-DIGEST_KEY = "sync_digest"
-PART_KEY = "sync_part"
-# With a collection whose rows all have it: those of version 0.1 have none.
+# With a collection whose rows all have their source's part: those of version 0.1 have none.
 PARTS_PROPERTY = "parts"
 _HIDDEN = frozenset({ROOT_KEY, DIGEST_KEY, PART_KEY})
 # Keys that Milvus Lite takes for its own and drops: milvus_lite.engine.projection.
@@ -80,7 +77,7 @@ class Layout:
     @property
     def own_keys(self) -> frozenset[str]:
         """Keys of a row that no metadata may have, in a collection that is not ours; in ours they are escaped."""
-        fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, "$meta"}
+        fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, DYNAMIC_KEY}
         return frozenset() if self.ours else frozenset(name for name in fields if name)
 
     @property
@@ -88,7 +85,7 @@ class Layout:
         """Fields to ask Milvus for, to get a document back: all but vectors and terms."""
         hidden = {self.vector_field, self.sparse_field, self.terms_field if self.ours else None}
         fields = sorted(self.static_fields - hidden)
-        return [*fields, "$meta"] if self.dynamic else fields
+        return [*fields, DYNAMIC_KEY] if self.dynamic else fields
 
     def column_of(self, key: str) -> Column:
         """Where a metadata key is kept.
@@ -114,7 +111,7 @@ class Layout:
     @cached_property
     def _no_metadata(self) -> frozenset[str | None]:
         """What is in a row beside the metadata."""
-        fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, "$meta"}
+        fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, DYNAMIC_KEY}
         return frozenset(fields | {self.terms_field, *_HIDDEN} if self.ours else fields)
 
 

@@ -11,6 +11,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_milvus import BM25BuiltInFunction, Milvus
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
+from ..chunk_keys import VECTOR_KEY
 from ..errors import (
     CollectionSchemaError,
     EmbeddingMismatchError,
@@ -29,7 +30,7 @@ from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, database_path, without_noise
 from .rows import check_vectors, to_document
-from .search_methods import VECTOR_KEY, Filter, Hits
+from .search_methods import Filter, Hits
 from .searched_text import index_terms
 from .write_methods import WriteMethods
 
@@ -319,7 +320,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
             EmbeddingMismatchError: The vector has another dimension.
             ModelResponseError: The vector is none of finite numbers.
         """
-        check_vectors([vector])
+        check_vectors([vector], 1, lambda: self.layout)
 
         def read(layout: Layout, rows: CollectionRows) -> Hits:
             if layout.vector_field is None:

@@ -9,15 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import orjson
 from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import ParamError
 from pymilvus.grpc_gen import milvus_pb2, schema_pb2
 
+from ..chunk_keys import DYNAMIC_KEY
+from ..vectors import numbers
 from .layout import Layout
 
-_DYNAMIC_FIELD = "$meta"
 # The client would ask the server for it, to pack rows that it is not given.
 _NO_SCHEMA: dict[str, list[Any]] = {"fields": []}
 
@@ -97,10 +97,7 @@ def _texts(name: str, values: Sequence[str]) -> Any:
 
 
 def _vectors(name: str, vectors: Sequence[Any]) -> Any:
-    matrix = np.asarray(vectors)
-    # Anything else would be taken for numbers too: texts, booleans, nothing.
-    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu":
-        raise ValueError("these are no vectors of one length")
+    matrix = numbers(vectors, count=len(vectors))
     # A list of floats and a field of bytes are the same on the wire; only the bytes are copied as a whole.
     wire = schema_pb2.BytesArray(data=[matrix.astype("<f4").tobytes()]).SerializeToString()
     field = schema_pb2.VectorField(dim=matrix.shape[1], float_vector=schema_pb2.FloatArray.FromString(wire))
@@ -108,8 +105,8 @@ def _vectors(name: str, vectors: Sequence[Any]) -> Any:
 
 
 def _metadata(values: Sequence[Mapping[str, Any]]) -> Any:
-    if any(_DYNAMIC_FIELD in value for value in values):
+    if any(DYNAMIC_KEY in value for value in values):
         raise ValueError("this key is not in a row, but of all that has no field")
     data = [json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() for value in values]
     scalars = schema_pb2.ScalarField(json_data=schema_pb2.JSONArray(data=data))
-    return schema_pb2.FieldData(type=DataType.JSON, field_name=_DYNAMIC_FIELD, is_dynamic=True, scalars=scalars)
+    return schema_pb2.FieldData(type=DataType.JSON, field_name=DYNAMIC_KEY, is_dynamic=True, scalars=scalars)

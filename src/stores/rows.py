@@ -3,22 +3,22 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
-from ..errors import InputError, ModelResponseError
+from ..chunk_keys import ROOTS_KEY, SOURCE_KEY
+from ..errors import InputError
+from ..vectors import usable
 from .filters import is_text
 from .layout import MAX_VARCHAR, Layout, escape_key, roots_of
 from .searched_text import index_terms
 
 # https://milvus.io/docs/limitations.md: the dynamic field, in bytes of JSON; less what `sync` adds to a row.
 _MAX_METADATA = 65_536 - 512
-# Where a document says which loaders have it, when it is asked for.
-ROOTS_KEY = "$roots"
 _LEAST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
 # pymilvus writes JSON with orjson, which goes 254 deep; and we add the row itself.
 _DEEPEST = 250
@@ -109,20 +109,22 @@ def check_chunks(
             to_primary_key(Layout(), row_id)
 
 
-def check_vectors(vectors: Sequence[Any]) -> None:
+def check_vectors(vectors: Any, count: int, layout: Callable[[], Layout | None]) -> None:
     """Find vectors that could not be compared with any other.
 
+    Args:
+        vectors: What an embedding model answered.
+        count: For how many texts.
+        layout: Asks for the collection's, None while it does not exist. It is asked only for a vector of zeros, which
+            is one where distances are compared, and has no direction that could be.
+
     Raises:
-        ModelResponseError: One has values that are not finite numbers, as 32-bit floats.
+        ModelResponseError: See `milvus_rag.vectors.checked_matrix`.
     """
-    for i, vector in enumerate(vectors):
-        try:
-            with np.errstate(over="ignore"):
-                finite = np.isfinite(np.asarray(vector, dtype=np.float32)).all()
-        except (TypeError, ValueError) as exc:
-            raise ModelResponseError(f"Embedding {i + 1} of {len(vectors)} is no vector of numbers: {exc}") from exc
-        if not finite:
-            raise ModelResponseError(f"Embedding {i + 1} of {len(vectors)} has values that are not finite numbers.")
+    kept = usable(vectors, count=count, zeros=True).astype(np.float32)
+    if not kept.any(axis=1).all():
+        found = layout()
+        usable(kept, count=count, zeros=found is not None and found.metric == "L2")
 
 
 def _check_text(text: str, metadata: Mapping[str, Any]) -> None:
@@ -253,4 +255,4 @@ def to_primary_key(layout: Layout, row_id: str) -> str | int:
 
 
 def _name(metadata: Mapping[str, Any]) -> str:
-    return repr(metadata["source"]) if "source" in metadata else "a document"
+    return repr(metadata[SOURCE_KEY]) if SOURCE_KEY in metadata else "a document"

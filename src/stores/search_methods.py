@@ -10,13 +10,11 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
+from ..chunk_keys import VECTOR_KEY
 from ..errors import CollectionSchemaError, InputError
 
 Filter = Mapping[str, Any] | str | None
 Hits = list[tuple[Document, float]]
-
-# Where `search_dense(vectors=True)` puts a hit's vector.
-VECTOR_KEY = "$vector"
 
 # What LangChain's retrievers and langchain_milvus' callers pass along, and what has no meaning here.
 _IGNORED = frozenset({"timeout"})

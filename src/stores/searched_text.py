@@ -12,11 +12,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from ..chunk_keys import BODY_START_KEY
 from ..markdown.plain_text import plain_text
 from ..text_analysis import analyse
 from .layout import MAX_VARCHAR
 
-_BODY_START = "body_start"
 # To be raised with each change of `plain_text`, so that the vectors of an index are made anew by the next sync.
 _PLAIN_TEXT_VERSION = 1
 # A shorter text has no more terms than Milvus keeps: hardly a character makes more than one of them, of six letters.
@@ -74,7 +74,7 @@ def _terms(text: str, language: str, metadata: Mapping[str, Any] | None) -> list
 
 def _title_end(metadata: Mapping[str, Any] | None) -> int | None:
     """Where the titles before a Markdown chunk end; None for any other text."""
-    end = (metadata or {}).get(_BODY_START)
+    end = (metadata or {}).get(BODY_START_KEY)
     return end if isinstance(end, int) and not isinstance(end, bool) and end >= 0 else None
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import EmbeddingMismatchError, InputError, ModelResponseError
 from ..text_analysis import VERSION as ANALYSIS_VERSION
+from ..vectors import usable
 from .collection import Collection
 from .collection_rows import Row
 from .connection import Server
@@ -86,6 +87,8 @@ class WriteMethods(VectorStore):
         check_chunks(texts, metadatas, ids)
         searched = embedded_texts(texts, metadatas)
         vectors = self.embedding.embed_documents(searched) if self.embedding and texts else None
+        if self.embedding and texts:
+            usable(vectors, count=len(texts), zeros=True)
         return self.add_embeddings(texts, vectors, metadatas, ids=ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
@@ -125,7 +128,8 @@ class WriteMethods(VectorStore):
             raise InputError(f"There are {len(texts)} texts and {len(embeddings)} vectors; there must be one a text.")
         if not texts:
             return []
-        check_vectors(embeddings or ())
+        if embeddings is not None:
+            check_vectors(embeddings, len(texts), lambda: self.layout)
         layout = self.writable_layout(len(embeddings[0]) if embeddings else None)
         if layout.auto_id and any(ids or ()):
             raise InputError(f"Milvus makes the ids of the collection {self.collection_name!r} itself. Give none.")

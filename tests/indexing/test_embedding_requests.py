@@ -316,6 +316,12 @@ class TestWrongAnswers:
             pytest.param([[0.1] * 8, [1e300] * 8], id="infinite in float32"),
             pytest.param([["a"] * 8, ["b"] * 8], id="texts"),
             pytest.param([None, None], id="nothing"),
+            pytest.param(7, id="no list"),
+            pytest.param([["0.5"] * 8] * 2, id="numbers as texts"),
+            pytest.param([[True] * 8, [0.5] * 8], id="booleans"),
+            pytest.param([[1j] * 8] * 2, id="complex"),
+            pytest.param([[[0.5]] * 8] * 2, id="nested"),
+            pytest.param([[0.0] * 8, [0.5] * 8], id="zeros"),
         ],
     )
     def test_are_refused(self, answer: Any) -> None:
@@ -329,7 +335,7 @@ class TestWrongAnswers:
         run.embedding.dimension = 5
         (answer,) = run.embed("b")
         assert isinstance(answer, ModelResponseError)
-        assert "5 dimensions after ones of 8" in str(answer)
+        assert "5 values where 8 are expected" in str(answer)
 
 
 def test_limits_are_the_embeddings_own() -> None:

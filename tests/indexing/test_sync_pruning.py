@@ -11,6 +11,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync
+from milvus_rag.chunk_keys import ROOT_KEY
 from milvus_rag.indexing.identity import LoaderIdentity, identify
 from milvus_rag.indexing.known_roots import KnownRoot, key_of
 from milvus_rag.indexing.loader_traits import place_of
@@ -18,7 +19,6 @@ from milvus_rag.indexing.scope import Scope
 from milvus_rag.indexing.splitting import splitter_fingerprint
 from milvus_rag.indexing.sync import SyncProgress
 from milvus_rag.stores.collection_rows import CollectionRows
-from milvus_rag.stores.layout import ROOT_KEY
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot
 
 

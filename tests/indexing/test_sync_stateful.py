@@ -224,7 +224,7 @@ def _marked(place: str, text: str) -> str:
 
 TestIndexing = Indexing.TestCase
 TestIndexing.settings = settings(
-    max_examples=int(__import__("os").environ.get("EX","25")),
+    max_examples=25,
     stateful_step_count=12,
     deadline=None,
     derandomize=True,

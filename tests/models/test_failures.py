@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from milvus_rag.client_errors import read
 from milvus_rag.errors import (
     AuthenticationError,
     InputTooLargeError,
@@ -19,7 +20,7 @@ from milvus_rag.errors import (
     RateLimitError,
 )
 from milvus_rag.models.providers.endpoints import Endpoint
-from milvus_rag.models.providers.failures import leaks_key, provider_message, retry_after, translate
+from milvus_rag.models.providers.failures import leaks_key, translate
 from milvus_rag.models.providers.table import PROVIDERS
 
 KEY = "sk-very-secret"
@@ -163,11 +164,11 @@ class TestRetryAfter:
         ],
     )
     def test_headers(self, headers: dict[str, str], seconds: float | None) -> None:
-        assert retry_after(StatusError(429, headers=headers)) == seconds
+        assert read(StatusError(429, headers=headers)).retry_after == seconds
 
     def test_a_date_counts_from_now(self) -> None:
         date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
-        seconds = retry_after(StatusError(429, headers={"Retry-After": date}))
+        seconds = read(StatusError(429, headers={"Retry-After": date})).retry_after
         assert seconds is not None
         assert 3500 < seconds <= 3600
 
@@ -175,7 +176,7 @@ class TestRetryAfter:
         exc = Exception("429")
         info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.5s"}
         exc.details = {"error": {"code": 429, "details": [{"@type": "other"}, info]}}  # type: ignore[attr-defined]  # as google.genai's
-        assert retry_after(exc) == 37.5
+        assert read(exc).retry_after == 37.5
 
 
 class TestProviderMessage:
@@ -193,4 +194,4 @@ class TestProviderMessage:
     def test_finds_the_words_in_the_usual_places(self, body: object, message: str) -> None:
         exc = Exception("fallback")
         exc.body = body  # type: ignore[attr-defined]  # as openai's
-        assert provider_message(exc) == message
+        assert read(exc).message == message

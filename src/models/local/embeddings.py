@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from langchain_core.embeddings import Embeddings
 
-from ...errors import MilvusRagError, ModelError, ModelNotFoundError, ModelResponseError
+from ...errors import MilvusRagError, ModelError, ModelNotFoundError
 from ...extras import require
-from ...vectors import BadVectorsError, checked
+from ...vectors import usable
 from ..embedding_traits import embedding_traits
 from .model_folder import ModelFolder, is_folder, read_model_folder
 from .model_hub import check_available, default_cache_dir, download_failed, find_model
@@ -111,10 +111,11 @@ class LocalEmbeddings(Embeddings):
             vectors = run_each(lambda text: _first(run([text])), texts, slots=self._slots)
         except Exception as exc:  # onnxruntime's errors have no class in common
             raise ModelError(f"The model {self.model} fails: {exc}") from exc
-        try:
-            return checked(vectors, count=len(texts), dimension=self._find().dimension, normalise=True)
-        except BadVectorsError as exc:
-            raise ModelResponseError(f"The model {self.model} {exc}.") from exc
+        who, dimension = f"The model {self.model}", self._find().dimension
+        rows: list[list[float]] = usable(
+            vectors, count=len(texts), dimension=dimension, normalise=True, who=who
+        ).tolist()
+        return rows
 
     def _find(self) -> "_Found":
         if self._found is None:

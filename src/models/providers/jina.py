@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from ...extras import require
 from .calls import DEFAULT_BACKOFF, Calls, RetryPolicy
 from .endpoints import Endpoint, resolve_endpoint
-from .failures import unreachable
 from .table import Provider, Spec
 
 DEFAULT_MODEL: Final = "jina-reranker-v2-base-multilingual"
@@ -75,13 +74,7 @@ class JinaScorer:
         return self._calls.run(lambda: self._once(query, texts))
 
     def _once(self, query: str, texts: list[str]) -> list[tuple[int, float]]:
-        try:
-            results = self._client.rerank(texts, query, top_n=len(texts))
-        except requests.Timeout:
-            raise
-        except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as exc:
-            # Told apart here, since urllib3 counts a refused connection among its timeouts.
-            raise unreachable(self._calls.endpoint, exc.__context__ or exc) from exc
+        results = self._client.rerank(texts, query, top_n=len(texts))
         return [(int(result["index"]), float(result["relevance_score"])) for result in results]
 
 
@@ -90,15 +83,6 @@ def _jina_rerank() -> Any:
         # The package warns at import that it is no longer developed: nothing that a user of this one can act on.
         warnings.simplefilter("ignore", DeprecationWarning)
         return require("langchain_community.document_compressors.jina_rerank", "rerank", "The reranker jina").JinaRerank
-
-
-class _StatusError(Exception):
-    """An HTTP status that is no success, in the shape that `milvus_rag.models.providers.failures` reads."""
-
-    def __init__(self, response: requests.Response) -> None:
-        super().__init__(_words(response))
-        self.status_code = response.status_code
-        self.response = response
 
 
 class _Session(requests.Session):
@@ -112,16 +96,5 @@ class _Session(requests.Session):
 
     def post(self, url: str | bytes, *arguments: Any, **options: Any) -> requests.Response:
         response = super().post(self._url, *arguments, timeout=self._timeout, **options)
-        if not response.ok:
-            raise _StatusError(response)
+        response.raise_for_status()
         return response
-
-
-def _words(response: requests.Response) -> str:
-    """Jina's own words: ``{"detail": "…"}``, or a list of what is wrong with the request."""
-    try:
-        body = response.json()
-    except ValueError:
-        return response.text
-    detail = body.get("detail", body) if isinstance(body, dict) else body
-    return detail if isinstance(detail, str) else str(detail)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from langchain_core.embeddings import Embeddings
 
 from ...errors import ModelResponseError
-from ...vectors import BadVectorsError, batches, checked
+from ...vectors import batches, usable
 from .functions import PymilvusFunction
 
 DEFAULT_FUNCTION: Final = "DefaultEmbeddingFunction"
@@ -85,7 +85,7 @@ class PymilvusEmbeddings(Embeddings):
         return [getattr(vector, "tolist", lambda vector=vector: vector)() for vector in answer]
 
     def _checked(self, vectors: Sequence[Any], count: int) -> list[list[float]]:
-        try:
-            return checked(vectors, count=count, dimension=self.dimension, normalise=True)
-        except BadVectorsError as exc:
-            raise ModelResponseError(f"{self._function.name} {exc}.") from exc
+        rows: list[list[float]] = usable(
+            vectors, count=count, dimension=self.dimension, normalise=True, who=self._function.name
+        ).tolist()
+        return rows

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from ...client_errors import ERROR_CLASSES, read
 from ...errors import InputError, MilvusRagError, MissingExtraError, ModelError, ModelTimeoutError
 from ...extras import require
 
@@ -104,7 +105,9 @@ class PymilvusFunction:
         except _TookTooLongError as exc:
             raise ModelTimeoutError(f"{type(function).__name__} did not answer within {self._timeout:g} s.") from exc
         except Exception as exc:  # any model of any vendor is behind it
-            raise ModelError(f"{type(function).__name__} of pymilvus.model fails: {exc}") from exc
+            failure = read(exc)
+            why = failure.message if failure.status else exc
+            raise ERROR_CLASSES[failure.kind](f"{type(function).__name__} of pymilvus.model fails: {why}") from exc
 
     def _make(self) -> Any:
         make = find_function(self._given) if isinstance(self._given, str) else self._given

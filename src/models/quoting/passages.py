@@ -7,6 +7,8 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
+from ...chunk_keys import END_LINE_KEY, HEADINGS_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
+
 # A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none. Three patterns, and no
 # one for all: it would look from each opening tag to the prompt's end.
 _OPENING = re.compile(r"^[ \t]*<context>[ \t]*\n", re.MULTILINE)
@@ -140,10 +142,10 @@ def _passages_of(documents: Sequence[Any]) -> tuple[Passage, ...]:
     return tuple(
         Passage(
             text=str(document["text"]),
-            source=str(document["source"]) if document.get("source") else None,
-            headings=_headings_of(document.get("title"), document.get("headings")),
-            start_line=_line_of(document.get("start_line")),
-            end_line=_line_of(document.get("end_line")),
+            source=str(document[SOURCE_KEY]) if document.get(SOURCE_KEY) else None,
+            headings=_headings_of(document.get(TITLE_KEY), document.get(HEADINGS_KEY)),
+            start_line=_line_of(document.get(START_LINE_KEY)),
+            end_line=_line_of(document.get(END_LINE_KEY)),
         )
         for document in documents
         if isinstance(document, Mapping) and document.get("text")

@@ -1,0 +1,52 @@
+"""Every key that two parts of the package share is written down once."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import milvus_rag
+from milvus_rag import chunk_keys
+
+SRC = Path(milvus_rag.__file__).parent
+KEYS = {value for name, value in vars(chunk_keys).items() if name.endswith("_KEY")}
+# The same words where they are no keys of a chunk.
+OTHER_MEANINGS = {
+    ("cli/asking.py", "score"): "a table's column",
+    ("cli/asking.py", "source"): "a table's column",
+    ("indexing/reading.py", "source"): "an attribute of LoaderError",
+    ("client_errors.py", "title"): "an attribute of pydantic's ValidationError",
+    ("error_bodies.py", "title"): "a member of RFC 9457",
+    ("models/providers/jina.py", "relevance_score"): "a member of Jina's answer",
+    ("pipeline.py", "chunks"): "a fact of `list`",
+    ("stores/layout.py", "chunk"): "a field of other programs' collections",
+}
+
+
+def typed_again(text: str) -> Iterator[str]:
+    """String literals that are a key, and the endings that a search's score and rank have, f-strings included."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if node.value in KEYS or node.value in {"_score", "_rank"}:
+            yield node.value
+
+
+def test_no_key_is_typed_again() -> None:
+    found = {
+        (path.relative_to(SRC).as_posix(), literal)
+        for path in SRC.rglob("*.py")
+        if path.name != "chunk_keys.py"
+        for literal in typed_again(path.read_text("utf-8"))
+    }
+    assert found == OTHER_MEANINGS.keys()
+
+
+def test_a_key_that_is_typed_again_is_found() -> None:
+    """In an index, a call, a comparison, and the end of an f-string; not in a sentence."""
+    text = 'a["source"]; b.get("sync_root"); "$roots" == c; d[f"{leg}_score"]; "the source of it"'
+    assert set(typed_again(text)) == {"source", "sync_root", "$roots", "_score"}
+
+
+def test_no_two_keys_are_one() -> None:
+    names = [name for name in vars(chunk_keys) if name.endswith("_KEY")]
+    assert len(KEYS) == len(names)
