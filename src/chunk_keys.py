@@ -20,8 +20,10 @@ WITHIN_KEY: Final = "within"  # what opened the block or the list that its own t
 
 # --- by `sync`
 POSITION_KEY: Final = "chunk"  # the chunk's number in its source, from 0
+ORIGINAL_POSITION_KEY: Final = "original_chunk"  # what a document's own metadata had under "chunk"
 ROOT_KEY: Final = "sync_root"  # in a row, beside the metadata: names of the loaders that have it
 DIGEST_KEY: Final = "sync_digest"  # in a row, beside the metadata: digest of what its vector was made of
+PART_KEY: Final = "sync_part"  # in a row, beside the metadata: which part its source falls into, see `source_parts`
 
 # --- by Milvus
 DYNAMIC_KEY: Final = "$meta"  # in a request for rows: all keys that have no field of their own

@@ -157,6 +157,7 @@ def build_index(
     *,
     rebuild: bool = False,
     drop_others: bool = False,
+    name: str | None = None,
     shard: str | None = None,
     dry_run: bool = False,
     prune: bool = True,
@@ -181,6 +182,8 @@ def build_index(
             )
     elif drop_others:
         raise InputError("Only a rebuild drops what is not below its paths (--drop-others): add --rebuild.")
+    if name is not None and len(paths) != 1:
+        raise InputError("A name (--name) is that of one path. Index the paths one by one, each under its own name.")
     loaders = [build_loader(settings, path, shard=part) for path in paths]
     opened = ExitStack()
     try:
@@ -190,10 +193,12 @@ def build_index(
             folder = opened.enter_context(TemporaryDirectory(prefix="milvus-rag-"))
             settings = settings.model_copy(update={"uri": str(Path(folder) / "empty.db")})
         if rebuild:
-            return _rebuild(settings, loaders, drop_others=drop_others, dry_run=dry_run, **options)
+            return _rebuild(settings, loaders, scope=name, drop_others=drop_others, dry_run=dry_run, **options)
         with build_store(settings) as store:
             splitter = build_splitter(settings)
-            reports = [sync(loader, splitter, store, prune=prune, dry_run=dry_run, **options) for loader in loaders]
+            reports = [
+                sync(loader, splitter, store, scope=name, prune=prune, dry_run=dry_run, **options) for loader in loaders
+            ]
             if not dry_run:
                 _remember_embedding(settings, store)
             return reports
@@ -236,15 +241,23 @@ def _check_distinct(paths: Sequence[str], loaders: "Sequence[MarkdownLoader]") -
         return
     from .loaders.download import public_path
 
-    first: dict[str, str] = {}
+    first: dict[str, tuple[str, Path | None]] = {}
     for path, loader in zip(paths, loaders, strict=True):
+        base = loader.base.resolve() if loader.base is not None else None
         for source in loader.sources():
-            if source in first:
+            other, other_base = first.setdefault(source, (path, base))
+            if other != path and not _is_inside(base, other_base):
                 raise InputError(
-                    f"{public_path(first[source])} and {public_path(path)} both have {source}, so one would "
+                    f"{public_path(other)} and {public_path(path)} both have {source}, so one would "
                     f"replace the other in the collection. Index the folder that holds both, or use two collections."
                 )
-            first[source] = path
+
+
+def _is_inside(base: Path | None, other: Path | None) -> bool:
+    """Whether one of two folders is in the other: then each file in both has one name, see docs/indexing.md."""
+    if base is None or other is None:
+        return False
+    return base.is_relative_to(other) or other.is_relative_to(base)
 
 
 def describe_collection(settings: Settings) -> dict[str, Any]:

@@ -32,6 +32,10 @@ def index(
         bool, typer.Option("--drop-others", help="With --rebuild: drop what the index holds of other paths.")
     ] = False,
     prune: Annotated[bool, typer.Option(help="Remove files that are gone from the paths.")] = True,
+    name: Annotated[
+        str | None,
+        typer.Option(help="What this path is called in the index, wherever it is the next time, e.g. handbook."),
+    ] = None,
     shard: Annotated[
         str | None, typer.Option(help="Only a part of the files, e.g. 2/4 in the second of four processes.")
     ] = None,
@@ -48,6 +52,7 @@ def index(
         rebuild=rebuild,
         drop_others=drop_others,
         prune=prune,
+        name=name,
         shard=shard,
         batch_size=batch_size,
         max_concurrency=max_concurrency,

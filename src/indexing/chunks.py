@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
-from ..chunk_keys import DIGEST_KEY, POSITION_KEY, ROOT_KEY, SOURCE_KEY
+from ..chunk_keys import DIGEST_KEY, ORIGINAL_POSITION_KEY, PART_KEY, POSITION_KEY, ROOT_KEY, SOURCE_KEY
 from ..errors import InputError
-from ..stores.layout import Layout, escape_key, roots_of
+from ..source_parts import part_of
+from ..stores.layout import PARTS_PROPERTY, Layout, escape_key, roots_of
 from ..stores.searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
@@ -84,7 +85,13 @@ def row_of(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
     fields = layout.static_fields
     # What is wrong with other keys is said where they are to be stored.
     row = {escape_key(key, fields) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
-    return {**row, ROOT_KEY: [root], DIGEST_KEY: chunk.digest, layout.primary_field: chunk.row_id}
+    return {**row, **own_keys(chunk, root, layout), layout.primary_field: chunk.row_id}
+
+
+def own_keys(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
+    """What a row has beside its metadata: who has it, what it was embedded as, and in which part its source falls."""
+    keys: dict[str, Any] = {ROOT_KEY: [*chunk.others, root], DIGEST_KEY: chunk.digest}
+    return {**keys, PART_KEY: part_of(chunk.source)} if layout.properties.get(PARTS_PROPERTY) else keys
 
 
 def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Document]]]:
@@ -117,11 +124,16 @@ def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
                 source=source,
                 position=position,
                 text=text,
-                metadata={**document.metadata, POSITION_KEY: position},
+                metadata=_with_position(document.metadata, position),
                 digest=_digest(text, embedded_as(text, document.metadata)),
             )
         )
     return chunks
+
+
+def _with_position(metadata: Mapping[str, Any], position: int) -> dict[str, Any]:
+    own = {ORIGINAL_POSITION_KEY: metadata[POSITION_KEY]} if POSITION_KEY in metadata else {}
+    return {**own, **metadata, POSITION_KEY: position}
 
 
 def _source_of(document: Document) -> str:

@@ -1,7 +1,6 @@
 """What a collection remembers of its syncs, and what it needs after one."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import BaseDocumentTransformer
@@ -9,10 +8,11 @@ from langchain_core.documents import BaseDocumentTransformer
 from ..errors import CollectionReplacedError
 from ..stores.collection_rows import CollectionRows, Row
 from ..stores.connection import is_file_uri
-from ..stores.layout import TERMS_FIELD, TEXT_FIELD, Layout
+from ..stores.layout import PARTS_PROPERTY, TERMS_FIELD, TEXT_FIELD, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.searched_text import index_terms
 from ..text_analysis import VERSION as ANALYSIS_VERSION
+from .known_roots import forgotten, splitter_property
 from .scope import Scope
 from .splitting import splitter_fingerprint
 
@@ -31,14 +31,13 @@ class CollectionMemory:
 
     def __init__(self, store: MilvusStore, scope: Scope, splitter: BaseDocumentTransformer) -> None:
         self._store = store
-        self._root = scope.root
-        self._place = scope.place
+        self._scope = scope
         self._splitter = splitter
 
     @property
     def first_memory(self) -> dict[str, Any]:
         """What a collection that the sync creates is created with: a server takes 0.1 s for every later change."""
-        return {**self._of_writing, **self._of_splitter}
+        return {PARTS_PROPERTY: True, **self._of_writing, **self._of_splitter}
 
     def remember_writing(self) -> None:
         """Remember, before the first write, what `finish` has to do and where the files are: it may not be reached."""
@@ -48,7 +47,7 @@ class CollectionMemory:
 
     def splitter_change(self, layout: Layout) -> str | None:
         """What to tell a user whose chunks were cut by another splitter before."""
-        now, before = splitter_fingerprint(self._splitter), layout.properties.get(_splitter_of(self._root))
+        now, before = splitter_fingerprint(self._splitter), layout.properties.get(splitter_property(self._scope.root))
         if before in (None, now):
             return None
         return f"The splitter changed from {before} to {now}: chunks that it cuts differently are replaced."
@@ -117,7 +116,7 @@ class CollectionMemory:
         if self._store.server.lite and (unflushed or note):
             rows.flush()
             wanted[_UNFLUSHED] = False
-        wanted |= self._of_place
+        wanted |= self._scope.entry.as_properties
         if complete:
             wanted |= self._of_splitter
         self._remember(layout, wanted)
@@ -128,33 +127,19 @@ class CollectionMemory:
         if changed:
             self._store.collection.set_properties(changed, layout)
 
-    @property
-    def _of_writing(self) -> dict[str, Any]:
-        return {**({_UNFLUSHED: True} if self._store.server.lite else {}), **self._of_place}
+    def forget(self, roots: Iterable[str]) -> None:
+        """Forget roots that no row has any more, so that nothing grows with the number of places."""
+        layout = self._store.layout
+        if layout is not None and (gone := forgotten(layout, roots)):
+            self._store.collection.set_properties(gone, layout)
 
     @property
-    def _of_place(self) -> dict[str, Any]:
-        return {_place_name(self._root): self._place} if self._place is not None else {}
+    def _of_writing(self) -> dict[str, Any]:
+        return {**({_UNFLUSHED: True} if self._store.server.lite else {}), **self._scope.entry.as_properties}
 
     @property
     def _of_splitter(self) -> dict[str, Any]:
-        return dict.fromkeys(("splitter", _splitter_of(self._root)), splitter_fingerprint(self._splitter))
-
-
-def remembered_place(layout: Layout, root: str) -> str | None:
-    """Where a loader's files were when it was last synced; None where that is not known."""
-    place = layout.properties.get(_place_name(root))
-    return place if isinstance(place, str) else None
-
-
-def _splitter_of(root: str) -> str:
-    # Folders that share a collection may be cut differently.
-    return f"splitter.{_digest(root)}"
-
-
-def _place_name(root: str) -> str:
-    return f"place.{_digest(root)}"
-
-
-def _digest(root: str) -> str:
-    return hashlib.sha256(root.encode()).hexdigest()[:16]
+        if self._scope.whole is not None:
+            # Most of the root may be cut otherwise.
+            return {}
+        return dict.fromkeys(("splitter", splitter_property(self._scope.root)), splitter_fingerprint(self._splitter))

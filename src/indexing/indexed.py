@@ -1,6 +1,8 @@
 """What is in the index when a run begins."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import CollectionSchemaError
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from ..stores.collection_rows import CollectionRows
+    from ..stores.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +29,34 @@ class Indexed:
     language: str | None
     counting: "Future[int] | None"
 
+    counting_own: "Future[int] | None" = None
+
+    @property
+    def layout(self) -> "Layout | None":
+        """What the collection looks like; None where there is none."""
+        return self.rows.layout if self.rows is not None else None
+
+    @property
+    def own_count(self) -> int:
+        """How many rows of the run's own there were. Waits for the answer at its first use."""
+        return self.counting_own.result() if self.counting_own is not None else 0
+
     @property
     def count(self) -> int:
         """How many rows there were. Waits for the answer at its first use."""
         return self.counting.result() if self.counting is not None else 0
 
 
-def look_at(store: MilvusStore, lookahead: Lookahead, *, dry_run: bool) -> Indexed:
+def look_at(
+    store: MilvusStore, lookahead: Lookahead, own: Callable[["Layout | None"], str], *, dry_run: bool
+) -> Indexed:
     """Look at what is there. The rows are counted while the run goes on: all that is asked later sees what that saw.
+
+    Args:
+        store: The index.
+        lookahead: Asks.
+        own: Says by which expression the rows of the run's own are known; empty for all rows.
+        dry_run: Whether nothing may be written, not even a name set right.
 
     Raises:
         CollectionSchemaError: Another program made the collection.
@@ -50,4 +73,6 @@ def look_at(store: MilvusStore, lookahead: Lookahead, *, dry_run: bool) -> Index
             f"what sync must know of a row. Choose another collection name, or use store.add_documents."
         )
     rows = store.collection.rows(layout)
-    return Indexed(rows, language, lookahead.ask(rows.count))
+    counting = lookahead.ask(rows.count)
+    expression = own(layout)
+    return Indexed(rows, language, counting, lookahead.ask(partial(rows.count, expression)) if expression else counting)

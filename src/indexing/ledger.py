@@ -1,6 +1,6 @@
 """What a collection knows of the chunks in it: the questions that a sync asks. Nothing is kept here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -42,9 +42,9 @@ class Ledger:
         self._rows = rows
         self._key = rows.layout.primary_field
 
-    def count(self) -> int:
-        """Number of rows, all writes before included."""
-        return self._rows.count()
+    def count(self, expression: str = "") -> int:
+        """Number of rows, or of those that an expression matches, all writes before included."""
+        return self._rows.count(expression)
 
     def stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
         """Rows by id."""
@@ -79,12 +79,29 @@ class Ledger:
             found |= {row[self._key]: np.asarray(row[field], dtype=np.float32) for row in rows}
         return found
 
-    def all_rows(self) -> Iterator[OwnedRow]:
-        """Every row of the collection."""
+    def owned_rows(self, expression: str = "") -> Iterator[OwnedRow]:
+        """Every row of the collection, or every one that an expression matches."""
         source = self._rows.layout.column_of(SOURCE_KEY).name
         # Few tuples are many rows'.
         known: dict[tuple[str, ...], tuple[str, ...]] = {}
-        for rows in self._rows.iterate(fields=[self._key, source, ROOT_KEY]):
+        for rows in self._rows.iterate(expression, [self._key, source, ROOT_KEY]):
             for row in rows:
                 roots = roots_of(row)
                 yield OwnedRow(row[self._key], row.get(source), known.setdefault(roots, roots))
+
+    def texts_of(self, sources: Collection[str], root: str) -> dict[str, list[str]]:
+        """Texts of the chunks that a root has of some sources."""
+        layout = self._rows.layout
+        column = layout.column_of(SOURCE_KEY).name
+        found: dict[str, list[str]] = {}
+        for row in self._rows.find(
+            f"{column} in {quote(list(sources))}", None, [self._key, layout.text_field, column, ROOT_KEY]
+        ):
+            if root in roots_of(row):
+                found.setdefault(row[column], []).append(row[layout.text_field])
+        return found
+
+
+def has_root(root: str) -> str:
+    """An expression for the rows of a root, those included that have but one name, as version 0.1 began."""
+    return f"(json_contains({ROOT_KEY}, {quote(root)}) or {ROOT_KEY} == {quote(root)})"

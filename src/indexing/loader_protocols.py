@@ -1,6 +1,7 @@
 """What a loader may offer beside LangChain's interface. `sync` asks for it once, at its start."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 
@@ -36,4 +37,24 @@ class ListingLoader(Protocol):
 
     def sources(self) -> Iterable[str]:
         """Their names."""
+        ...
+
+
+@runtime_checkable
+class LocalLoader(Protocol):
+    """Names its sources by their paths below a folder of this machine."""
+
+    @property
+    def base(self) -> Path | None:
+        """The folder; None where they are not from one."""
+        ...
+
+
+@runtime_checkable
+class ShardedLoader(Protocol):
+    """Gives only a part of its sources, by `milvus_rag.source_parts`."""
+
+    @property
+    def shard(self) -> tuple[int, int] | None:
+        """Which one of how many, from 1; None for all."""
         ...

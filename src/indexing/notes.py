@@ -1,8 +1,9 @@
 """What a user is told of a run beside its counts."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from .pruning import Leftovers
+from .scope import Fate
 
 _EXAMPLES = 3
 
@@ -22,29 +23,50 @@ def what_is_not_found(cut: Collection[str]) -> list[str]:
     ]
 
 
-def why_nothing_is_pruned(*, is_known: bool, unreadable: bool) -> list[str]:
+def why_nothing_is_pruned(*, unreadable: bool, undecided: bool, gave_any: bool) -> list[str]:
     """What to tell a user whose sources stay although they may be gone.
 
     Args:
-        is_known: Whether it is known what the loader would give.
-        unreadable: Whether there was something that it could not read.
+        unreadable: Whether there was something that could not be read.
+        undecided: Whether there are sources that were not given.
+        gave_any: Whether anything was given.
     """
     if unreadable:
         return ["Nothing was pruned, since not all files could be read."]
-    if not is_known:
-        return ["Nothing was pruned: the loader gave nothing, or tells by no 'root' or 'path' what it loads."]
-    return []
+    return ["Nothing was pruned: the loader gave nothing."] if undecided and not gave_any else []
 
 
-def of_leftovers(left: Leftovers, place_of: Callable[[str], str | None]) -> list[str]:
+def why_some_stay(undecided: Mapping[str, Fate], *, gave_any: bool) -> list[str]:
+    """What to tell a user of sources that were not given, and stay."""
+    there = [source for source, fate in undecided.items() if fate is Fate.THERE]
+    unknown = [source for source, fate in undecided.items() if fate is Fate.UNKNOWN]
+    notes = []
+    if there:
+        notes.append(
+            f"{len(there)} sources were not given although their files are there, and stay in the index: "
+            f"{examples(there)}. Delete what is not to be found any more with store.delete(filter={{'source': …}})."
+        )
+    if unknown and gave_any:
+        notes.append(
+            f"Nothing was pruned of {len(unknown)} sources that were not given, since they may have failed, or it is "
+            f"not known that they are this loader's: {examples(unknown)}. If all that it loads is to be in the index "
+            f"and nothing else, say so by a name that stays the same: sync(..., scope='NAME')."
+        )
+    return notes
+
+
+def of_leftovers(left: Leftovers, place_of: Callable[[str], str | None], *, former: Collection[str] = ()) -> list[str]:
     """What to tell a user of rows that other roots have.
 
     Args:
         left: What was found.
         place_of: Where another root's files were.
+        former: Roots that a user gave another name: nothing is to be told of these.
     """
     notes = []
     for root, gone in left.relocated.items():
+        if root in former:
+            continue
         removed = f"{len(gone)} files that are gone from it were removed: {examples(gone)}." if gone else ""
         notes.append(
             f"Taken for the folder {place_of(root) or root} at another place, since at least half of it is the "

@@ -10,6 +10,7 @@ from .report import OnProgress
 class SyncOptions:
     """What `sync` is asked for."""
 
+    scope: str | None = None
     prune: bool = True
     dry_run: bool = False
     batch_size: int | None = None

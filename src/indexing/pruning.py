@@ -1,7 +1,7 @@
 """Rows that a sync leaves behind: what has to go when everything new is stored."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .ledger import OwnedRow
+from .scope import Fate, Scope
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,10 +48,12 @@ class Leftovers:
         replaced: Ids of rows to delete, of sources that were read, and have other chunks now.
         gone: Ids of rows to delete, of sources that are gone.
         gone_sources: Names of these.
-        kept: Ids of rows that stay, and have these loaders from now on.
-        claimed: How many of them this loader did not have before.
+        kept: Ids of rows that stay, and have these roots from now on.
+        claimed: How many of them this root did not have before.
         namesakes: Names of sources that were read, of which there are rows from elsewhere too; those stay.
+        undecided: Names of sources that were not given, and of which it is not known that they are gone, with why.
         relocated: Other roots that this one is taken for at another place, with the sources that went because of it.
+        remaining: Other roots that rows have after this.
     """
 
     replaced: list[str] = field(default_factory=list)
@@ -59,97 +62,139 @@ class Leftovers:
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     claimed: int = 0
     namesakes: set[str] = field(default_factory=set)
+    undecided: dict[str, Fate] = field(default_factory=dict)
     relocated: dict[str, set[str]] = field(default_factory=dict)
+    remaining: set[str] = field(default_factory=set, compare=False)
 
     @property
     def any(self) -> bool:
         """Whether anything is to be done."""
         return bool(self.replaced or self.gone or self.kept)
 
-    def drop(self, row: OwnedRow, read: Collection[str], *, prune: bool) -> bool:
-        """Take a row that no loader has any more, unless it is to stay although its source is gone."""
-        if row.source is None or (row.source not in read and not prune):
-            return False
-        if row.source in read:
-            self.replaced.append(row.row_id)
-        else:
-            self.gone.append(row.row_id)
-            self.gone_sources.add(row.source)
-            for name in self.relocated.keys() & set(row.roots):
-                self.relocated[name].add(row.source)
-        return True
 
-    def sort_out(self, row: OwnedRow, *, root: str, is_live: bool, read: Collection[str], prune: bool) -> None:
-        """Take a row that other loaders have."""
-        others = tuple(name for name in row.roots if name != root and name not in self.relocated)
-        if is_live:
-            self.claimed += root not in row.roots
-            self._keep(row, (*others, root))
-        elif len(others) == len(row.roots):
-            # Not this loader's.
-            self._note_namesake(row, read)
-        elif others and (row.source in read or prune):
-            self._note_namesake(row, read)
-            self._keep(row, others)
-        elif others or not self.drop(row, read, prune=prune):
-            self._keep(row, (*others, root))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a run was given.
 
-    def _keep(self, row: OwnedRow, roots: tuple[str, ...]) -> None:
-        if set(roots) != set(row.roots):
-            self.kept[row.row_id] = roots
+    Attributes:
+        live: Ids of the chunks as they are now.
+        read: Sources that the loader gave.
+        failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
+        prune: Whether sources that are gone are to go.
+    """
 
-    def _note_namesake(self, row: OwnedRow, read: Collection[str]) -> None:
-        if row.source is not None and row.source in read:
-            self.namesakes.add(row.source)
+    live: RowIds
+    read: Collection[str]
+    failed: Collection[str]
+    prune: bool
 
 
 def find_leftovers(
     rows: Iterable[OwnedRow],
+    given: Given,
+    scope: Scope,
     *,
-    live: RowIds,
-    root: str,
-    read: Collection[str],
-    failed: Collection[str],
-    covers: Callable[[str], bool],
-    prune: bool,
-    may_be_relocated: Callable[[str], bool],
+    may_be_relocated: Callable[[str], bool] = lambda _: False,
+    are_alike: Callable[[str, Collection[str]], bool] = lambda *_: False,
 ) -> Leftovers:
     """Sort out the rows of a collection.
 
-    A row is deleted when no loader has it any more. One that others have too only loses this loader's name.
+    A row is deleted when no root has it any more. One that others have too only loses this one's name.
 
     Args:
         rows: All of them.
-        live: Ids of the chunks as they are now.
-        root: Names the loader.
-        read: Sources that it gave.
-        failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
-        covers: Whether a source would be given by the loader, were it there.
-        prune: Whether sources that are gone are to go.
-        may_be_relocated: Whether what another root names may be what this one does, at another row.
+        given: What the loader gave.
+        scope: What it covers.
+        may_be_relocated: Whether what another root names may be what this one does, at another place.
+        are_alike: Whether the texts of another root, in sources that both have, are mostly this one's.
     """
     left = Leftovers()
     same: Counter[str] = Counter()
     other: Counter[str] = Counter()
-    shared: list[OwnedRow] = []
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    concerned: list[OwnedRow] = []
     for row in rows:
-        row_id, source, roots = row
+        _, source, roots = row
         if source is None:
             continue
-        if row_id in live:
+        is_live = row.row_id in given.live
+        if is_live:
             same.update(roots)
-            if roots != (root,):
-                shared.append(row)
-        elif source not in failed and (source in read or covers(source)):
+        elif source not in given.failed and (source in given.read or scope.covers(source)):
             other.update(roots)
-            if roots == (root,):
-                left.drop(row, read, prune=prune)
-            else:
-                shared.append(row)
-    # A folder that was moved is known by what is the same, at least half of it, and by not being where it was.
-    # Otherwise it is another folder that has files of the same names.
-    found = {name for name in same if name != root and same[name] >= other[name] and may_be_relocated(name)}
-    left.relocated = {name: set() for name in sorted(found)}
-    for row in shared:
-        left.sort_out(row, root=root, is_live=row.row_id in live, read=read, prune=prune)
+        elif not any(name in scope.inside for name in roots):
+            left.remaining.update(roots)
+            continue
+        if roots != (scope.root,) or not is_live:
+            concerned.append(row)
+        for name in roots:
+            names[name].add(source)
+    left.relocated = {
+        name: set()
+        for name in sorted(names.keys() - {scope.root} - scope.inside.keys())
+        if name in scope.former
+        or (
+            may_be_relocated(name)
+            # Known by half of its chunks, or, where it was cut otherwise before, by half of its words.
+            and ((name in same and same[name] >= other[name]) or _is_alike(name, names[name], given.read, are_alike))
+        )
+    }
+    for row in concerned:
+        _sort_out(row, left, given, scope)
+    left.remaining.discard(scope.root)
     return left
+
+
+def _is_alike(
+    name: str, sources: Collection[str], read: Collection[str], are_alike: Callable[[str, Collection[str]], bool]
+) -> bool:
+    both = [source for source in sources if source in read]
+    return 2 * len(both) >= len(sources) and are_alike(name, both)
+
+
+def _sort_out(row: OwnedRow, left: Leftovers, given: Given, scope: Scope) -> None:
+    source = row.source or ""
+    is_live = row.row_id in given.live
+    roots: list[str] = []
+    was_read = False
+    for name in row.roots:
+        if name in scope.inside:
+            # Its file has another name here.
+            full, stays_as = scope.inside[name] + source, name
+        elif name == scope.root or name in left.relocated:
+            full, stays_as = source, scope.root
+        else:
+            roots.append(name)
+            continue
+        if is_live and stays_as == scope.root:
+            continue
+        if full in given.read and full not in given.failed:
+            was_read = True
+        elif not _is_gone(full, left, given, scope):
+            roots.append(stays_as)
+    if is_live:
+        left.claimed += scope.root not in row.roots
+        roots.append(scope.root)
+    elif source in given.read and (set(roots) - {scope.root} or not row.roots):
+        left.namesakes.add(source)
+    kept = tuple(dict.fromkeys(roots))
+    left.remaining.update(kept)
+    if kept:
+        if set(kept) != set(row.roots):
+            left.kept[row.row_id] = kept
+    elif was_read:
+        left.replaced.append(row.row_id)
+    elif row.roots:
+        left.gone.append(row.row_id)
+        left.gone_sources.add(source)
+        for name in left.relocated.keys() & set(row.roots):
+            left.relocated[name].add(source)
+
+
+def _is_gone(source: str, left: Leftovers, given: Given, scope: Scope) -> bool:
+    if not given.prune or source in given.failed:
+        return False
+    fate = scope.fate(source, gave_any=bool(given.read))
+    if fate in (Fate.THERE, Fate.UNKNOWN):
+        left.undecided[source] = fate
+    return fate is Fate.GONE

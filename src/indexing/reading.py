@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator
 from typing import cast
 
 from langchain_core.document_loaders import BaseLoader
-from langchain_core.documents import BaseDocumentTransformer
+from langchain_core.documents import BaseDocumentTransformer, Document
 
+from ..chunk_keys import SOURCE_KEY
 from ..errors import InputError, LoaderError
 from .chunks import Chunk, by_source, read_chunks
 from .embedding_requests import StoppedError
+from .likeness import word_digests
 from .loader_protocols import ListingLoader, ReportingLoader
+from .scope import Scope
+from .splitting import split
 from .tally import Tally
 
 
@@ -21,7 +25,7 @@ class Reader:
     Args:
         loader: Gives documents.
         splitter: Cuts them.
-        root: Names what is loaded, for what cannot be read and has no name of its own.
+        scope: What it covers, and how its sources are named.
         tally: Told of every source, and of what failed.
         stop: Ends it.
 
@@ -29,6 +33,7 @@ class Reader:
         sources: Names of the sources that were read so far.
         unreadable: Whether there was something that the loader could not read.
         error: What the loader raised at its end, None where it came to one.
+        words: Of each source that was read, digests of its text's words, where they are wanted.
     """
 
     def __init__(
@@ -36,18 +41,19 @@ class Reader:
         loader: BaseLoader,
         splitter: BaseDocumentTransformer,
         *,
-        root: str,
+        scope: Scope,
         tally: Tally,
         stop: threading.Event,
     ) -> None:
         self._loader = loader
         self._splitter = splitter
-        self._root = root
+        self._scope = scope
         self._tally = tally
         self._stop = stop
         self.sources: set[str] = set()
         self.unreadable = False
         self.error: Exception | None = None
+        self.words: dict[str, frozenset[int]] | None = {} if scope.may_be_another else None
 
     def chunks(self) -> Iterator[list[Chunk]]:
         """The chunks of one source after the other.
@@ -56,7 +62,8 @@ class Reader:
             InputError: The loader gave a source twice, or one without a name.
             StoppedError: The run was stopped.
         """
-        sources = by_source(_watched(self._loader, self._note_unreadable).lazy_load())
+        loaded = _watched(self._loader, self._note_unreadable).lazy_load()
+        sources = by_source(_prefixed(loaded, self._scope.prefix))
         while True:
             try:
                 source, documents = next(sources, (None, []))
@@ -74,7 +81,9 @@ class Reader:
                 )
             self.sources.add(source)
             try:
-                chunks = read_chunks(source, self._splitter.transform_documents(documents))
+                if self.words is not None:
+                    self.words[source] = word_digests(document.page_content for document in documents)
+                chunks = read_chunks(source, split(self._splitter, documents))
             except Exception as exc:  # noqa: BLE001 - the splitter's, whatever it is
                 self._tally.source_failed(source, f"The splitter failed ({type(exc).__name__}): {exc}")
                 chunks = []
@@ -94,7 +103,17 @@ class Reader:
 
     def _note_unreadable(self, error: Exception) -> None:
         self.unreadable = True
-        self._tally.source_failed(str(getattr(error, "source", None) or self._root), str(error))
+        source = getattr(error, "source", None)
+        self._tally.source_failed(f"{self._scope.prefix}{source}" if source else self._scope.root, str(error))
+
+
+def _prefixed(documents: Iterator[Document], prefix: str) -> Iterator[Document]:
+    """Documents whose sources are named as below the folder that is known as a whole."""
+    for document in documents:
+        source = document.metadata.get(SOURCE_KEY)
+        if prefix and isinstance(source, str) and source:
+            document = document.model_copy(update={"metadata": {**document.metadata, SOURCE_KEY: prefix + source}})
+        yield document
 
 
 def quiet(loader: BaseLoader) -> BaseLoader:

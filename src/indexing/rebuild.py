@@ -16,9 +16,9 @@ from ..errors import CollectionNotFoundError, EmbeddingMismatchError, InputError
 from ..stores.collection import LAYOUT_SECONDS, LONGEST_NAME, Collection
 from ..stores.connection import is_file_uri
 from ..stores.milvus import MilvusStore
+from .identity import identify
 from .rebuild_losses import check_nothing_is_lost
 from .report import OnProgress, SyncReport
-from .scope import scope_of
 from .sync import sync
 
 # With a collection that a rebuild makes: of what it is to be the index, from which folders, and who makes it.
@@ -39,6 +39,7 @@ def rebuild(
     open_new: Callable[[str], MilvusStore],
     *,
     collection: str,
+    scope: str | None = None,
     drop_others: bool = False,
     dry_run: bool = False,
     batch_size: int | None = None,
@@ -55,6 +56,7 @@ def rebuild(
         splitter: See `sync`.
         open_new: Opens a store on the collection of a name, with the new embedding.
         collection: Name of the index: of a collection, an alias, or nothing yet.
+        scope: See `sync`; of one loader.
         drop_others: Whether what the old index holds besides may go with it.
         dry_run: Only count: no call of the embedding, no write.
         batch_size: See `sync`.
@@ -69,11 +71,12 @@ def rebuild(
         MilvusRagError: As `sync`; the old index stays as it is.
     """
     options: dict[str, Any] = {
+        "scope": scope,
         "batch_size": batch_size,
         "max_concurrency": max_concurrency,
         "on_progress": on_progress,
     }
-    roots = sorted(scope_of(loader).root for loader in loaders)
+    roots = sorted(identify(loader).name for loader in loaders)
     name = f"{collection}_{datetime.now(UTC).strftime(_STAMP)}"
     if len(name) > LONGEST_NAME:
         raise InputError(
@@ -86,7 +89,7 @@ def rebuild(
             index = store.collection.sibling(collection)
             if not dry_run:
                 index.recover_name()
-            check_nothing_is_lost(index, loaders, splitter)
+            check_nothing_is_lost(index, loaders, splitter, scope=scope)
     if dry_run:
         with open_new(name) as store:
             return [sync(loader, splitter, store, dry_run=True, **options) for loader in loaders]
@@ -121,7 +124,7 @@ def _build(
                 index = store.collection.sibling(collection)
                 if not drop_others:
                     # Once more: it may have taken hours, in which others wrote to the old index.
-                    check_nothing_is_lost(index, loaders, splitter)
+                    check_nothing_is_lost(index, loaders, splitter, scope=options["scope"])
                 _switch(index, store)
         except BaseException:
             with suppress(StoreError):  # what went wrong is more worth knowing

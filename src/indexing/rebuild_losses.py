@@ -10,17 +10,21 @@ from ..errors import InputError
 from ..stores.collection import Collection
 from ..stores.layout import Layout
 from .chunks import by_source, read_chunks
-from .collection_memory import remembered_place
+from .identity import identify
+from .known_roots import known_roots, remembered_place
 from .ledger import Ledger, OwnedRow
 from .notes import examples
 from .pruning import RowIds
 from .reading import quiet
-from .scope import scope_of
+from .scope import resolve
+from .splitting import split
 
 _NO_NAME = "documents without a source"
 
 
-def check_nothing_is_lost(index: Collection, loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -> None:
+def check_nothing_is_lost(
+    index: Collection, loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer, *, scope: str | None = None
+) -> None:
     """Look for rows that are not the loaders' to make again, or to leave out.
 
     Rows of a folder that was moved are the loaders': as in `sync`, it is known by half of its chunks, and by not being
@@ -30,6 +34,7 @@ def check_nothing_is_lost(index: Collection, loaders: Sequence[BaseLoader], spli
         index: What the rebuild is to take the place of.
         loaders: All that the new index is to hold.
         splitter: Cuts their documents.
+        scope: See `sync`.
 
     Raises:
         InputError: There are such rows; the message says of which files.
@@ -45,7 +50,7 @@ def check_nothing_is_lost(index: Collection, loaders: Sequence[BaseLoader], spli
         )
     # Milvus Lite opens all collections released, and only the new one was loaded.
     index.load(layout)
-    elsewhere = _Elsewhere(index, layout, loaders)
+    elsewhere = _Elsewhere(index, layout, loaders, scope)
     if not any(elsewhere.rows()):
         return
     lost = elsewhere.lost(_row_ids(loaders, splitter))
@@ -60,13 +65,14 @@ def check_nothing_is_lost(index: Collection, loaders: Sequence[BaseLoader], spli
 class _Elsewhere:
     """Rows that none of some loaders answers for."""
 
-    def __init__(self, index: Collection, layout: Layout, loaders: Sequence[BaseLoader]) -> None:
+    def __init__(self, index: Collection, layout: Layout, loaders: Sequence[BaseLoader], scope: str | None) -> None:
         self._layout = layout
         self._ledger = Ledger(index.rows(layout))
-        self._scopes = [scope_of(loader) for loader in loaders]
+        known = known_roots(layout)
+        self._scopes = [resolve(identify(loader), known, scope) for loader in loaders]
 
     def rows(self) -> Iterator[OwnedRow]:
-        for row in self._ledger.all_rows():
+        for row in self._ledger.owned_rows():
             if not row.roots or self._strangers(row):
                 yield row
 
@@ -92,6 +98,9 @@ class _Elsewhere:
     def _strangers(self, row: OwnedRow) -> tuple[str, ...]:
         """Roots of a row for which no loader answers."""
         ours = {scope.root for scope in self._scopes if scope.covers(row.source)}
+        for scope in self._scopes:
+            inside = (name for name, prefix in scope.inside.items() if scope.covers(prefix + (row.source or "")))
+            ours |= {*inside, *scope.former}
         return tuple(root for root in row.roots if root not in ours)
 
     def named(self, lost: Mapping[str, tuple[str, ...]]) -> str:
@@ -102,8 +111,7 @@ class _Elsewhere:
         return f" (of {', '.join(shown)})" if shown else ""
 
     def _may_be_relocated(self, root: str) -> bool:
-        place = remembered_place(self._layout, root)
-        return any(scope.may_be_relocated(place) for scope in self._scopes)
+        return any(scope.may_be_relocated(root) for scope in self._scopes)
 
 
 def _row_ids(loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -> RowIds:
@@ -111,6 +119,6 @@ def _row_ids(loaders: Sequence[BaseLoader], splitter: BaseDocumentTransformer) -
     ids = RowIds()
     for loader in loaders:
         for source, documents in by_source(quiet(loader).lazy_load()):
-            for chunk in read_chunks(source, splitter.transform_documents(documents)):
+            for chunk in read_chunks(source, split(splitter, documents)):
                 ids.add(chunk.row_id)
     return ids

@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Sequence
 
-from ..chunk_keys import DIGEST_KEY, ROOT_KEY
+from ..chunk_keys import ROOT_KEY
 from ..stores.collection_rows import CollectionRows
 from ..stores.milvus import MilvusStore
-from .chunks import Chunk
+from .chunks import Chunk, own_keys
 from .collection_memory import CollectionMemory
 from .ledger import Ledger, Vector
 from .pruning import Leftovers
@@ -42,7 +42,7 @@ class RowWriter:
             [chunk.text for chunk in chunks],
             [chunk.metadata for chunk in chunks],
             vectors or None,
-            [{ROOT_KEY: [*chunk.others, self._root], DIGEST_KEY: chunk.digest} for chunk in chunks],
+            [own_keys(chunk, self._root, rows.layout) for chunk in chunks],
         )
         self._memory.write(rows, new)
 

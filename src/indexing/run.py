@@ -2,38 +2,46 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
+from ..chunk_keys import PART_KEY
 from ..errors import CollectionNotFoundError, InputError
+from ..source_parts import shard_range
+from ..stores.layout import PARTS_PROPERTY, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.rows import check_chunk
 from ..stores.searched_text import cuts_terms
-from . import notes
+from . import likeness, notes
 from .chunk_writer import ChunkWriter
 from .chunks import Chunk, StoredRow, row_of
-from .collection_memory import CollectionMemory, remembered_place
+from .collection_memory import CollectionMemory
 from .comparison import Comparison, Expected, compare
 from .dry_run import CountingWriter
 from .embedding_requests import EmbeddingRequests, StoppedError
+from .identity import identify
 from .indexed import Indexed, look_at
-from .ledger import Ledger, OwnedRow
+from .known_roots import known_roots
+from .ledger import Ledger, OwnedRow, has_root
 from .lookahead import ChunkLookups, Lookahead
 from .options import SyncOptions
-from .pruning import Leftovers, RowIds, find_leftovers
+from .pruning import Given, RowIds, find_leftovers
 from .reading import Reader
 from .report import SyncInterrupted, SyncReport
 from .row_writer import RowWriter
-from .scope import scope_of
+from .scope import resolve
+from .splitting import check_splitter
 from .tally import Tally
 from .writer import StoringWriter
 
 # After Ctrl-C: as long as the request to Milvus that is under way may take to end.
 _INTERRUPT_SECONDS = 0.8
+# Of a folder that may be another one, so many files tell.
+_COMPARED_SOURCES = 50
 
 
 @dataclass(slots=True)
@@ -77,10 +85,11 @@ class SyncRun:
         self._store = store
         self._options = options
         self._stop = stop
-        self._scope = scope_of(loader)
+        check_splitter(splitter)
+        self._scope = resolve(identify(loader), known_roots(store.layout), options.scope)
         self._memory = CollectionMemory(store, self._scope, splitter)
         self._tally = Tally(SyncReport(dry_run=options.dry_run), options.on_progress)
-        self._reader = Reader(loader, splitter, root=self._scope.root, tally=self._tally, stop=stop)
+        self._reader = Reader(loader, splitter, scope=self._scope, tally=self._tally, stop=stop)
         self._requests = EmbeddingRequests(store.embedding, stop) if store.embedding is not None else None
         self._seen = _Seen()
 
@@ -96,7 +105,7 @@ class SyncRun:
         writer: ChunkWriter | None = None
         try:
             with Lookahead() as lookahead:
-                indexed = look_at(self._store, lookahead, dry_run=self._options.dry_run)
+                indexed = look_at(self._store, lookahead, self._own, dry_run=self._options.dry_run)
                 writer = self._open_writer(indexed)
                 if self._tally.is_watched:
                     self._tally.sources_total = self._reader.count_sources()
@@ -213,42 +222,63 @@ class SyncRun:
         if writer.rows is None:
             return
         ledger = Ledger(writer.rows)
-        written = 0 if self._options.dry_run else report.added
-        count = ledger.count() if written else indexed.count
 
         def may_be_relocated(root: str) -> bool:
-            return complete and self._scope.may_be_relocated(self._place_of(root))
+            return complete and self._scope.may_be_relocated(root)
 
-        if (
-            count == self._seen.rows + written
-            and not self._seen.claimed
-            and not any(map(may_be_relocated, self._seen.others))
-        ):
+        def are_alike(root: str, sources: Collection[str]) -> bool:
+            words = self._reader.words
+            some = sorted(sources)[:_COMPARED_SOURCES]
+            return words is not None and likeness.are_alike(ledger.texts_of(some, root), words)
+
+        if not self._is_anything_left(indexed, ledger, may_be_relocated):
             return
-        left = self._leftovers(ledger, complete=complete, may_be_relocated=may_be_relocated)
-        report.notes += notes.of_leftovers(left, self._place_of)
+        given = Given(
+            live=self._seen.ids,
+            read=self._reader.sources,
+            failed=self._tally.failed_sources,
+            prune=self._options.prune and complete,
+        )
+        rows = self._until_stopped(ledger.owned_rows(self._part(writer.rows.layout)))
+        left = find_leftovers(rows, given, self._scope, may_be_relocated=may_be_relocated, are_alike=are_alike)
+        if self._options.prune:
+            report.notes += notes.why_nothing_is_pruned(
+                unreadable=self._reader.unreadable, undecided=bool(left.undecided), gave_any=bool(given.read)
+            )
+        report.notes += notes.why_some_stay(left.undecided, gave_any=bool(given.read))
+        report.notes += notes.of_leftovers(left, self._place_of, former=self._scope.former)
         report.moved += left.claimed
         report.removed = len(left.replaced) + len(left.gone)
         report.pruned = sorted(left.gone_sources)
         writer.clear_away(left)
+        if complete and not self._options.dry_run:
+            self._memory.forget((set(left.relocated) | set(self._scope.inside)) - left.remaining)
 
-    def _leftovers(self, ledger: Ledger, *, complete: bool, may_be_relocated: Callable[[str], bool]) -> Leftovers:
-        read = self._reader.sources
-        covers = self._scope.coverage(gave_any=bool(read))
-        if self._options.prune:
-            self._tally.report.notes += notes.why_nothing_is_pruned(
-                is_known=covers is not None, unreadable=self._reader.unreadable
-            )
-        return find_leftovers(
-            self._until_stopped(ledger.all_rows()),
-            live=self._seen.ids,
-            root=self._scope.root,
-            read=read,
-            failed=self._tally.failed_sources,
-            covers=covers or read.__contains__,
-            prune=self._options.prune and complete and covers is not None,
-            may_be_relocated=may_be_relocated,
-        )
+    def _is_anything_left(self, indexed: Indexed, ledger: Ledger, may_be_relocated: Callable[[str], bool]) -> bool:
+        """Whether there may be rows that are to go, or to have other roots: seen by counting where that tells."""
+        seen, scope = self._seen, self._scope
+        if seen.claimed or scope.inside or scope.former or (scope.is_new and indexed.count):
+            return True
+        if any(map(may_be_relocated, seen.others)):
+            return True
+        written = 0 if self._options.dry_run else self._tally.report.added
+        mine = ledger.count(self._own(indexed.layout)) if written else indexed.own_count
+        return mine != seen.rows + written
+
+    def _own(self, layout: Layout | None) -> str:
+        """An expression for the rows that this run would have written; empty where that is all of them."""
+        part = self._part(layout)
+        others = [known for known in self._scope.known if not known.is_called(self._scope.root)]
+        mine = has_root(self._scope.root) if others else ""
+        return " and ".join(expression for expression in (mine, part) if expression)
+
+    def _part(self, layout: Layout | None) -> str:
+        """An expression for the part of all rows that a shard is to look at; empty where it must look at all."""
+        shard = self._scope.identity.shard
+        if shard is None or self._scope.prefix or layout is None or not layout.properties.get(PARTS_PROPERTY):
+            return ""
+        parts = shard_range(*shard)
+        return f"{PART_KEY} >= {parts.start} and {PART_KEY} < {parts.stop}"
 
     def _until_stopped(self, rows: Iterable[OwnedRow]) -> Iterator[OwnedRow]:
         for row in rows:
@@ -256,6 +286,4 @@ class SyncRun:
             yield row
 
     def _place_of(self, root: str) -> str | None:
-        # As it is now: another process may have begun with its folder meanwhile.
-        layout = self._store.layout
-        return remembered_place(layout, root) if layout is not None else None
+        return next((known.place for known in self._scope.known if known.is_called(root)), None)

@@ -36,6 +36,7 @@ def sync(
     splitter: BaseDocumentTransformer,
     store: MilvusStore,
     *,
+    scope: str | None = None,
     prune: bool = True,
     dry_run: bool = False,
     batch_size: int | None = None,
@@ -45,13 +46,14 @@ def sync(
     """Make a collection hold what a loader loads: no more, no less, and each chunk once.
 
     Args:
-        loader: Documents with a ``source`` in their metadata; all documents of a source follow each other. Sources
-            that are gone are pruned where it would have given them: it may say so by ``root``, a name for all that it
-            loads, and ``covers(source)``. Others are told apart by their class and ``path`` or ``url``; where there
-            is no such thing, nothing is pruned. A loader with an attribute ``on_error`` reports unreadable files by
-            it: they keep their rows, and nothing is pruned in that run.
+        loader: Documents with a ``source`` in their metadata; all documents of a source follow each other. A loader
+            with an attribute ``on_error`` reports unreadable files by it: they keep their rows, and nothing is pruned
+            in that run. One with ``root``, a name for all that it loads, and ``covers(source)`` says what is its.
         splitter: Cuts documents into chunks; a chunk's number in its source becomes its metadata ``chunk``.
         store: A store of `open_store`, with the embedding that its vectors are made with.
+        scope: What the user calls that which this loader loads, the same in every run, e.g. ``"handbook"``. Without it,
+            it is known by its place: a folder, the repository that it is a checkout of, an address, a list. What
+            belongs to the scope and was not given is gone; files that are still there are never taken for gone.
         prune: Whether sources that are gone leave the collection.
         dry_run: Only count: no call of the embedding, no write.
         batch_size: Texts an embedding request; by default what the embedding takes.
@@ -68,6 +70,7 @@ def sync(
         SyncInterrupted: Ctrl-C, with the report so far.
     """
     options = SyncOptions(
+        scope=scope,
         prune=prune,
         dry_run=dry_run,
         batch_size=batch_size,
@@ -82,6 +85,7 @@ async def async_sync(
     splitter: BaseDocumentTransformer,
     store: MilvusStore,
     *,
+    scope: str | None = None,
     prune: bool = True,
     dry_run: bool = False,
     batch_size: int | None = None,
@@ -90,6 +94,7 @@ async def async_sync(
 ) -> SyncReport:
     """Async twin of `sync`, which runs in a thread. Cancelling the task ends it within a second, as Ctrl-C does."""
     options = SyncOptions(
+        scope=scope,
         prune=prune,
         dry_run=dry_run,
         batch_size=batch_size,

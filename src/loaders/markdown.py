@@ -17,6 +17,7 @@ from ..chunk_keys import FRONT_MATTER_KEY, SOURCE_KEY, TITLE_KEY
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
 from ..markdown.blocks import first_heading
 from ..markdown.front_matter import front_matter_fields, title_of
+from ..source_parts import part_of, shard_range
 from .archives import Archive
 from .download import Download, KeptDownload, file_name, is_url, public_url
 from .glob_patterns import Glob
@@ -91,6 +92,23 @@ class MarkdownLoader(BaseLoader):
         """Names where the files come from, without telling it: a digest of the absolute path or URL."""
         place = public_url(self.path) if self._is_url else str(self._local_path.resolve())
         return hashlib.sha256(place.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def base(self) -> Path | None:
+        """The folder that the names of its sources are relative to; None for an archive, or a URL."""
+        if self._is_url:
+            return None
+        path = self._local_path
+        if path.is_dir():
+            return Path(os.path.abspath(path))  # noqa: PTH100 - a link's name is what was asked for
+        if not _is_file(path) or _is_archive(path, path.name):
+            return None
+        return Path(os.path.abspath(path)).parent  # noqa: PTH100 - as above
+
+    @property
+    def shard(self) -> tuple[int, int] | None:
+        """Which part of the files this is, see the class."""
+        return self._shard
 
     def sources(self) -> Iterator[str]:
         """The ``source`` of all files, sorted; no file is read, but a URL is downloaded, and kept for the next load.
@@ -169,8 +187,7 @@ class MarkdownLoader(BaseLoader):
     def _in_shard(self, name: str) -> bool:
         if self._shard is None:
             return True
-        number, count = self._shard
-        return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8]) % count == number - 1
+        return part_of(name) in shard_range(*self._shard)
 
     @property
     def _local_path(self) -> Path:

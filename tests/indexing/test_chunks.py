@@ -57,11 +57,17 @@ class TestDigests:
 
 
 def test_a_chunk_knows_its_position() -> None:
-    chunks = read_chunks("a.md", documents("one", "two", chunk=7, title="T"))
+    chunks = read_chunks("a.md", documents("one", "two", title="T"))
     assert [chunk.metadata for chunk in chunks] == [
         {"source": "a.md", "title": "T", "chunk": 0},
         {"source": "a.md", "title": "T", "chunk": 1},
     ]
+
+
+@pytest.mark.parametrize("own", [7, "chapter 7", None, [1]])
+def test_a_chunk_keeps_what_a_document_calls_a_chunk(own: object) -> None:
+    (chunk,) = read_chunks("a.md", documents("one", chunk=own))
+    assert chunk.metadata == {"source": "a.md", "chunk": 0, "original_chunk": own}
 
 
 # With keys that have other names in a row.

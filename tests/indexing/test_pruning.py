@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from milvus_rag.indexing.identity import LoaderIdentity
 from milvus_rag.indexing.ledger import OwnedRow
 from milvus_rag.indexing.notes import examples, of_leftovers
-from milvus_rag.indexing.pruning import Leftovers, RowIds, find_leftovers
+from milvus_rag.indexing.pruning import Given, Leftovers, RowIds, find_leftovers
+from milvus_rag.indexing.scope import Scope
 
 # Ids as `read_chunks` makes them: digits of a digest.
 A, B, C, D = (f"{number:x}" * 32 for number in (10, 11, 12, 13))
@@ -26,14 +28,11 @@ def leftovers(
     ids = RowIds()
     for row_id in live:
         ids.add(row_id)
+    identity = LoaderIdentity(name="here", is_named=True, own_coverage=covers)
     return find_leftovers(
         [OwnedRow(*row) for row in rows],
-        live=ids,
-        root="here",
-        read=read,
-        failed=failed,
-        covers=covers,
-        prune=prune,
+        Given(live=ids, read=read, failed=failed, prune=prune),
+        Scope(root="here", identity=identity),
         may_be_relocated=lambda root: root not in stands,
     )
 

@@ -305,7 +305,7 @@ class TestLimitsOfAProvider:
         with OpenAIServer(dimension=8, max_inputs=10) as server:
             embedding = embedding_model("openai:test", base_url=server.base_url, api_key=server.key)
             with open_store(lite_uri, embedding=embedding, full_text=False) as store:
-                report = sync(Pages(pages), Lines(), store)
+                report = sync(Pages(pages), Lines(), store, batch_size=64)
                 assert places(store) == chunks_of(pages)
             assert report.failed == []
             # 64, then halves down to 8.
