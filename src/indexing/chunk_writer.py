@@ -32,7 +32,7 @@ class ChunkWriter(Protocol):
         """Take rows that are to go, or to have other roots."""
         ...
 
-    def finish(self, *, complete: bool, had_rows: bool) -> str | None:
+    def finish(self, *, complete: bool, had_rows: bool, written: int) -> str | None:
         """Leave the collection as a sync leaves it; see `CollectionMemory.finish`."""
         ...
 

@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionReplacedError
-from ..stores.collection_rows import CollectionRows, Row
+from ..stores.collection_rows import FEW_ROWS, TYPICAL_ROWS, CollectionRows, Row
 from ..stores.connection import is_file_uri
 from ..stores.layout import PARTS_PROPERTY, TERMS_FIELD, TEXT_FIELD, Layout
 from ..stores.milvus import MilvusStore
@@ -83,13 +83,14 @@ class CollectionMemory:
                 f"this run read. Run it again: what is missing is added."
             )
 
-    def finish(self, rows: CollectionRows, *, complete: bool, had_rows: bool) -> str | None:
+    def finish(self, rows: CollectionRows, *, complete: bool, had_rows: bool, written: int) -> str | None:
         """Do what is due after a sync.
 
         Args:
             rows: What was written to.
             complete: Whether all documents came.
             had_rows: Whether there were rows before.
+            written: How many rows this sync wrote.
 
         Returns:
             What to tell the user, if there is something.
@@ -112,7 +113,8 @@ class CollectionMemory:
             self.check_not_replaced(rows, now=True)
             wanted["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
         elif unflushed and had_rows:
-            rows.level_statistics()
+            # Where this run wrote nothing, one that died did.
+            rows.level_statistics(FEW_ROWS if 0 < written < FEW_ROWS else TYPICAL_ROWS)
         if self._store.server.lite and (unflushed or note):
             rows.flush()
             wanted[_UNFLUSHED] = False

@@ -50,7 +50,7 @@ class CountingWriter:
     def clear_away(self, leftovers: Leftovers) -> None:
         """Nothing is written."""
 
-    def finish(self, *, complete: bool, had_rows: bool) -> str | None:
+    def finish(self, *, complete: bool, had_rows: bool, written: int) -> str | None:
         """Nothing is remembered."""
         return None
 

@@ -166,7 +166,8 @@ class SyncRun:
         complete = self._reader.error is None
         if writer.rows is not None and indexed.count:
             self._clear_away(indexed, writer, complete=complete and not self._reader.unreadable)
-        note = writer.finish(complete=complete, had_rows=bool(indexed.count))
+        report = self._tally.report
+        note = writer.finish(complete=complete, had_rows=bool(indexed.count), written=report.added + report.moved)
         remarks += [note] if note else []
         if self._reader.error is not None:
             raise self._reader.error

@@ -11,6 +11,8 @@ from .embedding_requests import StoppedError
 from .ledger import Vector
 
 _POLL_SECONDS = 0.1
+# An answer that takes less is no reason to ask for less: a larger request costs hardly more time.
+_SOON_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -35,16 +37,20 @@ class Limits:
     """How much goes where.
 
     Attributes:
-        batch: Texts an embedding request.
+        batch: Texts an embedding request, at most.
+        first_batch: Texts a request at first: what is in flight when a process dies is embedded again.
         batch_chars: Characters an embedding request; a longer text makes one of its own.
         rows: Rows a request to Milvus.
         pending: Chunks that are under way before whoever brings another waits.
+        ahead: Texts that are embedded and not stored before the next request waits.
     """
 
     batch: int
+    first_batch: int
     batch_chars: int
     rows: int
     pending: int
+    ahead: int
 
 
 class WorkQueue:
@@ -65,6 +71,8 @@ class WorkQueue:
         self._error: BaseException | None = None
         self._pending = 0
         self._embedding = 0
+        self._unstored = 0
+        self._batch = limits.first_batch
         self._to_embed: deque[Chunk] = deque()
         self._to_embed_chars = 0
         # Whether what is to be embedded goes although it fills no request.
@@ -101,6 +109,7 @@ class WorkQueue:
     def put_ready(self, ready: Ready) -> None:
         """Have chunks stored."""
         self._ready.append(ready)
+        self._unstored += 1
         self.changed.notify_all()
 
     def drain(self) -> None:
@@ -120,7 +129,7 @@ class WorkQueue:
     def next_batch(self) -> list[Chunk] | None:
         """What to embed in one request; None when the run is over."""
         with self.changed:
-            while not self._stop.is_set() and not (self._fills_request() or (self._flushing and self._to_embed)):
+            while not self._stop.is_set() and not self._may_embed():
                 self.changed.wait(_POLL_SECONDS)
             if self._stop.is_set():
                 return None
@@ -128,7 +137,7 @@ class WorkQueue:
             chars = len(batch[0].text)
             while (
                 self._to_embed
-                and len(batch) < self._limits.batch
+                and len(batch) < self._batch
                 and chars + len(self._to_embed[0].text) <= self._limits.batch_chars
             ):
                 batch.append(self._to_embed.popleft())
@@ -138,11 +147,14 @@ class WorkQueue:
             self._flushing = self._flushing and bool(self._to_embed)
             return batch
 
-    def embedded(self, ready: Sequence[Ready]) -> None:
-        """Take what came of a batch."""
+    def embedded(self, ready: Sequence[Ready], seconds: float) -> None:
+        """Take what came of a batch, and how long that took: requests grow while they are answered soon."""
         with self.changed:
-            self._ready.extend(ready)
+            for item in ready:
+                self.put_ready(item)
             self._embedding -= 1
+            if seconds < _SOON_SECONDS:
+                self._batch = min(2 * self._batch, self._limits.batch)
             self.changed.notify_all()
 
     def next_ready(self) -> list[tuple[Ready, list[Chunk]]]:
@@ -160,8 +172,9 @@ class WorkQueue:
             return taken
 
     def done(self, count: int) -> None:
-        """Note that so many chunks are stored, or refused. Whoever calls holds `changed`."""
+        """Note that so many chunks of one text are stored, or refused. Whoever calls holds `changed`."""
         self._pending -= count
+        self._unstored -= 1
         self.changed.notify_all()
 
     def run(self, work: Callable[[], None]) -> None:
@@ -182,8 +195,13 @@ class WorkQueue:
             self._stop.set()
             self.changed.notify_all()
 
+    def _may_embed(self) -> bool:
+        return self._unstored < self._limits.ahead and (
+            self._fills_request() or (self._flushing and bool(self._to_embed))
+        )
+
     def _fills_request(self) -> bool:
-        return len(self._to_embed) >= self._limits.batch or self._to_embed_chars > self._limits.batch_chars
+        return len(self._to_embed) >= self._batch or self._to_embed_chars > self._limits.batch_chars
 
     def _wait(self) -> None:
         self._check()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LOOKED_UP_AT_ONCE = 1000
 # Chunks that wait for an answer of the embedding. Twice what is in flight, so that no request waits for the reader.
 _MOST_PENDING = 8000
+# Texts of the first requests. What is answered is paid for, and only what is stored is kept when a run is killed.
+_FIRST_BATCH = 32
 # A server stores a request while the next one is put together.
 _STORERS = 2
 
@@ -63,9 +65,12 @@ class StoringWriter:
         batch = batch_size or (requests.max_batch if requests else ROWS_PER_REQUEST)
         limits = Limits(
             batch=batch,
+            first_batch=batch_size or min(batch, _FIRST_BATCH),
             batch_chars=requests.max_batch_chars if requests else 0,
             rows=ROWS_PER_REQUEST,
             pending=min(2 * max_concurrency * batch, _MOST_PENDING) + 4 * ROWS_PER_REQUEST,
+            # One request more than is being stored, so that no storer waits: more would only be lost if this dies.
+            ahead=((1 if is_lite else _STORERS) + 1) * ROWS_PER_REQUEST,
         )
         self._queue = WorkQueue(limits, stop)
         # Guarded by `WorkQueue.changed`, as is what turned out to have no vector.
@@ -116,10 +121,12 @@ class StoringWriter:
         """Delete rows, and have others know who has them."""
         self._rows.clear_away(leftovers)
 
-    def finish(self, *, complete: bool, had_rows: bool) -> str | None:
+    def finish(self, *, complete: bool, had_rows: bool, written: int) -> str | None:
         """Leave the collection as a sync leaves it."""
         rows = self._rows.rows
-        return self._memory.finish(rows, complete=complete, had_rows=had_rows) if rows is not None else None
+        if rows is None:
+            return None
+        return self._memory.finish(rows, complete=complete, had_rows=had_rows, written=written)
 
     def close(self, seconds: float | None = None) -> None:
         """End the threads; what is embedded already is stored, for so many seconds at most."""
@@ -194,13 +201,16 @@ class StoringWriter:
     def _embed_forever(self) -> None:
         requests = self._requests
         while requests is not None and (batch := self._queue.next_batch()) is not None:
+            started = time.monotonic()
             vectors = requests.embed([embedded_text(chunk.text, chunk.metadata) for chunk in batch])
+            seconds = time.monotonic() - started
             with self._queue.changed:
                 self._queue.embedded(
                     [
                         Ready(self._texts.waiting(chunk.digest), vector)
                         for chunk, vector in zip(batch, vectors, strict=True)
-                    ]
+                    ],
+                    seconds,
                 )
 
     def _store_forever(self) -> None:

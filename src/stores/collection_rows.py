@@ -21,10 +21,10 @@ ROWS_PER_REQUEST = 500
 # Milvus refuses more: https://milvus.io/docs/limitations.md
 _MAX_HITS = 16_384
 # Enough that the words of a Milvus Lite segment are as frequent in it as in all of the collection.
-_TYPICAL_ROWS = 2000
+TYPICAL_ROWS = 2000
 # A compromise for rows that are added a few at a time: the weight of a word that only they have is 5.8 among so many,
 # and 7.2 among 2000 (the logarithm of BM25's inverse document frequency).
-_FEW_ROWS = 500
+FEW_ROWS = 500
 # Milvus reads the number without its sign, so the very least is none.
 _LEAST_INT64 = -(2**63) + 1
 
@@ -86,8 +86,8 @@ class CollectionRows:
             ids = self.upsert(rows)
             if self._server.lite:
                 # Rows are written anew only where nobody else can write them at the same time.
-                if self._lock and self.layout.ours and len(rows) < _FEW_ROWS:
-                    self.level_statistics(_FEW_ROWS)
+                if self._lock and self.layout.ours and len(rows) < FEW_ROWS:
+                    self.level_statistics(FEW_ROWS)
                 self.flush()
         return ids
 
@@ -213,7 +213,7 @@ class CollectionRows:
         with self._writing():
             self._client.flush(self.layout.name, timeout=self._timeout)
 
-    def level_statistics(self, at_most: int = _TYPICAL_ROWS) -> None:
+    def level_statistics(self, at_most: int = TYPICAL_ROWS) -> None:
         """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.
 
         Lite scores BM25 by the word frequencies of each segment alone, and each flush makes a segment: in one of a few
