@@ -13,6 +13,7 @@ from milvus_rag.errors import (
     EmbeddingMismatchError,
     FullTextUnavailableError,
     InputError,
+    ModelResponseError,
 )
 from support.embedding import hashed_words
 
@@ -156,8 +157,10 @@ class TestEmbeddingsOfOthers:
     def test_vectors_of_several_lengths_are_refused_whole(self, lite_uri: str) -> None:
         _build(lite_uri, _Unknown(8))
         with open_store(lite_uri, collection="docs", embedding=_Unknown(8)) as store:
-            with pytest.raises(EmbeddingMismatchError, match="8 dimensions"):
+            with pytest.raises(ModelResponseError, match=r"7 values where 8 are expected \(embedding 2 of 2\)"):
                 store.add_embeddings(["a", "b"], [[0.5] * 8, [0.5] * 7])
+            with pytest.raises(EmbeddingMismatchError, match="8 dimensions"):
+                store.add_embeddings(["a", "b"], [[0.5] * 7, [0.5] * 7])
             with pytest.raises(InputError, match="2 texts and 1 vectors"):
                 store.add_embeddings(["a", "b"], [[0.5] * 8])
             with pytest.raises(EmbeddingMismatchError, match="only with its embedding"):
