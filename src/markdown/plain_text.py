@@ -133,6 +133,7 @@ def _without_comments(text: str) -> str:
 
 
 def _behind_comments(text: str, *, goes_on: bool) -> str:
-    """What is left of a block that begins with a comment, whether or not that is closed."""
-    left = _without_comments(f"<!--{text}" if goes_on else text)
-    return "" if left.lstrip().startswith("<!--") else left
+    """What is left of a block that begins with a comment; all of one that is opened here and closed nowhere."""
+    if not goes_on:
+        return _without_comments(text)
+    return _without_comments(f"<!--{text}") if "-->" in text else ""
