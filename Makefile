@@ -3,23 +3,35 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+TYPING := .cache/typing/milvus_rag
 
-LOWEST := .venv-lowest
-# What runs on the lowest versions: each dependency is used by one of these.
-LOWEST_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests/stores/test_standard.py \
+# What runs on the lowest and the newest versions: each dependency is used by one of these.
+VERSIONS_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests/stores/test_standard.py \
   tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py \
   tests/test_borrowed_names.py tests/test_borrowed_names_missing.py
 
+# How many processes run tests beside each other: a number, or two for each core. With 0, tests run in one.
+WORKERS ?= auto
+# No order but the tests' own, which begin with the longest.
+BESIDE := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+# Modules are compiled once, and not in each of the hundreds of processes that the tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check check-lowest lint types dependencies format docs constraints browser bench clean
+.PHONY: help demo test quick check check-lowest check-newest lint types dependencies format docs constraints browser bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
+# The package under its import name, which pyproject.toml maps onto src/: for mypy, pyright and editors.
+$(TYPING):
+	@mkdir -p $(@D) && ln -sfn ../../src $@
+
 # uv takes seconds where pip takes minutes; pip stands in where uv does not get through, since pip knows mirrors and
 # proxies from a configuration of its own. The versions are those that the tests ran with. Compiled, as pip does it: the
 # command starts in two seconds instead of five, also where Python may not write beside the modules later.
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt | $(TYPING)
 	@echo "Setting up $(VENV), once ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1' uv
@@ -31,48 +43,60 @@ demo: $(INSTALLED) ## Answer a question from docs/, on the embedded default
 	@mkdir -p .cache
 	@$(BIN)/milvus-rag ask "How do I re-index after a file changed?" --docs docs --uri .cache/demo.db
 
-test: $(INSTALLED) browser ## Run the tests
-	$(BIN)/pytest
+test: $(INSTALLED) browser ## Run the tests, and list the slowest
+	$(BIN)/pytest $(BESIDE) --durations 15 --durations-min 1
+
+# mypy is one process, and leaves the tests the other cores.
+quick: lint ## Lint, types, and the tests of what needs no server: in a minute
+	@mkdir -p .cache
+	@$(MAKE) --no-print-directory types >.cache/types.log 2>&1 & types=$$!; trap 'kill $$types' INT TERM; \
+	  $(BIN)/pytest --quiet $(BESIDE) -m "not server" tests/loaders tests/markdown tests/chains; tested=$$?; \
+	  wait $$types && tail -n 1 .cache/types.log || { cat .cache/types.log; exit 1; }; exit $$tested
 
 browser: ## Install Chromium for the browser tests (Debian and its relatives)
 	@command -v chromium >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium; }
+	  $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-# mypy sees the package under its import name, which pyproject.toml maps onto src/.
-types: $(INSTALLED)
-	@mkdir -p .cache/typing && ln -sfn ../../src .cache/typing/milvus_rag
+types: $(INSTALLED) $(TYPING)
 	MYPYPATH=.cache/typing:tests $(BIN)/mypy -p milvus_rag
 	MYPYPATH=.cache/typing:tests:benchmarks $(BIN)/mypy --explicit-package-bases examples benchmarks docs
 
 dependencies: $(INSTALLED)
-	$(BIN)/pip check
+	$(BIN)/uv pip check --quiet --python $(VENV)
 
 format: $(INSTALLED) ## Format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Coverage is measured of the tests as everybody runs them, and of the processes that they start. Those on the lowest
-# versions run beside them, since one test at a time leaves most of a machine idle; what they print comes after.
+# Coverage is measured of the tests as everybody runs them, and of the processes that they start. What runs on the lowest
+# versions runs beside mypy and beside the tests, which leave a core now and then; what it prints comes after.
 check: export PYTEST_ADDOPTS := --cov --cov-report=term
-check: lint types dependencies ## All that CI runs
+check: ## All that CI runs
+	@$(MAKE) --no-print-directory --jobs 2 $(INSTALLED) browser
 	@mkdir -p .cache
 	@$(MAKE) check-lowest >.cache/lowest.log 2>&1 & lowest=$$!; trap 'kill $$lowest' INT TERM; \
+	  $(MAKE) lint types dependencies || { kill $$lowest; exit 1; }; \
 	  $(MAKE) test; tested=$$?; \
 	  if wait $$lowest; then tail -n 1 .cache/lowest.log; else cat .cache/lowest.log; exit 1; fi; exit $$tested
 
-check-lowest: $(INSTALLED) ## Run the main tests on the lowest versions that pyproject.toml allows
-	@mkdir -p .cache && rm -f .cache/lowest.txt
-	$(BIN)/uv pip compile --quiet --all-extras --resolution lowest-direct --python $(BIN)/python \
-	  --output-file .cache/lowest.txt pyproject.toml
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(LOWEST) --requirement .cache/lowest.txt --no-deps --editable .
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(LOWEST) --constraint .cache/lowest.txt --group lowest
-	PYTEST_ADDOPTS= $(LOWEST)/bin/pytest -o filterwarnings= -m "not browser and not server" $(LOWEST_TESTS)
+check-lowest: ## Run the main tests on the lowest versions that pyproject.toml allows
+check-newest: ## Run the main tests on the newest versions that pyproject.toml allows
+check-lowest: RESOLUTION := lowest-direct
+check-newest: RESOLUTION := highest
+check-lowest check-newest: check-%: $(INSTALLED)
+	@mkdir -p .cache && rm -f .cache/$*.txt
+	$(BIN)/uv pip compile --quiet --all-extras --resolution $(RESOLUTION) --python $(BIN)/python \
+	  --output-file .cache/$*.txt pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-$*
+	$(BIN)/uv pip install --quiet --python .venv-$* --requirement .cache/$*.txt --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python .venv-$* --constraint .cache/$*.txt --group lowest
+	PYTEST_ADDOPTS= .venv-$*/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o filterwarnings= -m "not browser and not server" $(VERSIONS_TESTS)
 
 docs: $(INSTALLED) ## Write the generated pages and the outputs shown in the docs anew
 	$(BIN)/python docs/generate_cli.py
@@ -86,4 +110,4 @@ bench: $(INSTALLED) ## Measure all of benchmarks/: a table, results.json and a c
 	$(BIN)/python benchmarks/run.py
 
 clean: ## Remove what the targets made
-	rm -rf $(VENV) $(LOWEST) .cache build dist src/*.egg-info *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-newest .cache build dist src/*.egg-info *.egg-info

@@ -1,12 +1,13 @@
-"""What every test stands on: no developer's keys, no model hub, where the shared data is, a real Milvus server."""
+"""What every test stands on: no developer's keys, no model hub, where the shared data is."""
 
 import os
 import signal
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ("support.sessions", "support.parallel")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -14,9 +15,30 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
 
+# Hundreds of processes are started, in environments made for the tests too: each would compile anew what it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell lets what it runs in the background ignore Ctrl-C, and so all that the tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _quiet_grpc() -> None:
+    """Keep gRPC of this process, and of no other, from writing to stderr.
+
+    Milvus Lite drops connections that were idle for half a minute, which gRPC would say in the middle of another test.
+    """
+    before = os.environ.get("GRPC_VERBOSITY")
+    os.environ["GRPC_VERBOSITY"] = "NONE"
+    # Reads the variable.
+    import grpc  # noqa: F401
+
+    del os.environ["GRPC_VERBOSITY"]
+    if before is not None:
+        os.environ["GRPC_VERBOSITY"] = before
+
+
+_quiet_grpc()
 
 _PROVIDER_PREFIXES = (
     "FIREWORKS_", "GEMINI_", "GOOGLE_", "JINA_", "LANGCHAIN_", "LANGSMITH_", "LEPTON", "MILVUS_", "OPENAI_",
@@ -65,13 +87,3 @@ def shared_model() -> Path:
     if not path.is_dir():
         pytest.skip("needs the dense model of ../shared")
     return path
-
-
-@pytest.fixture(scope="session")
-def server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URI of a real Milvus server that runs for the whole session."""
-    # Not at the top: most tests need no pymilvus, which takes seconds to import.
-    from support.milvus_server import milvus_server
-
-    with milvus_server(tmp_path_factory.mktemp("milvus")) as uri:
-        yield uri

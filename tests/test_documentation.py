@@ -13,19 +13,19 @@ import pytest
 from milvus_rag import errors
 from support.documentation import Block, blocks_of, comparable, outputs_of, with_outputs
 from support.stand_ins import stand_ins
+from support.waiting import PATIENCE_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
 # The README comes last: it shows what the other pages answer.
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "README.md"]
 
-_SECONDS = 120
 # Between the outputs of blocks that share a process.
 _NEXT = "\x1e"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a reader with keys."""
+    """The environment of a reader with keys. Each page has its own, so that pages may run beside each other."""
     with stand_ins(tmp_path_factory.mktemp("stand-ins")) as variables:
         yield variables
 
@@ -34,6 +34,7 @@ def _id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=_id)
 def test_the_blocks_of_a_page_run_and_print_what_it_says(
     page: Path, tmp_path: Path, reader: dict[str, str], request: pytest.FixtureRequest
@@ -93,7 +94,7 @@ def _run(group: list[Block], folder: Path, environment: dict[str, str], page: st
             code = "\n".join(line[2:] for line in code.split("\n") if line.startswith("$ "))
         command = ["bash", "-euo", "pipefail", "-c", f"printf '{_NEXT}'\n{code}"]
     done = subprocess.run(
-        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=_SECONDS
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE_SECONDS
     )
     output = done.stdout.decode()
     assert done.returncode == 0, f"{page}:{group[0].line}\n{output}"

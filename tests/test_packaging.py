@@ -191,6 +191,7 @@ def notes(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("packaging")
 class TestInstalled:
     def test_without_extras_it_answers_from_a_folder(self, environment: Environment, notes: Path) -> None:

@@ -12,6 +12,7 @@ import grpc
 import pytest
 
 from support.cli import run_process
+from support.waiting import PATIENCE_SECONDS
 
 from .conftest import Run
 
@@ -79,7 +80,7 @@ class TestTheDatabase:
             assert holder.stdout.readline() == b"open\n"
             ran = run_process("ask", "Where is data stored?")
         finally:
-            holder.communicate(b"\n", timeout=60)
+            holder.communicate(b"\n", timeout=PATIENCE_SECONDS)
         assert ran.exit_code == 1
         assert ran.stdout == ""
         assert "another process has it open" in ran.error

@@ -11,6 +11,7 @@ import pytest
 from milvus_rag import open_store
 from support.cli import run_process
 from support.openai_server import OpenAIServer
+from support.waiting import PATIENCE_SECONDS
 
 from .conftest import Run
 
@@ -226,7 +227,7 @@ def test_a_terminal_shows_a_bar(docs: Path) -> None:
         pass  # Linux' way to say that the other end is closed
     finally:
         os.close(terminal)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
     assert b"Indexing" in shown
     assert b"3/3" in shown

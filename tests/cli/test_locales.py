@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.cli import COMMAND
+from support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -23,7 +24,10 @@ def pages(tmp_path: Path) -> Path:
 def run_in(encoding: str, *arguments: str | bytes | Path) -> bytes:
     """What a process prints that writes in an encoding."""
     done = subprocess.run(
-        [COMMAND, *arguments], capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": encoding}
+        [COMMAND, *arguments],
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

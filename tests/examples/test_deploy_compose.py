@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ import pytest
 from milvus_rag.models.providers.table import PROVIDERS
 from milvus_rag.server.settings import ServerSettings
 from milvus_rag.setting_fields import PREFIX
-from support.deployment import DEPLOY, ROOT, free_port, instructions_of, program
+from support.deployment import DEPLOY, ROOT, instructions_of, program
 from support.lite_server import LiteServer
+from support.ports import free_port
+from support.waiting import PATIENCE_SECONDS, wait_until
 
 COMPOSE = DEPLOY / "compose.yaml"
 EXAMPLE = (DEPLOY / ".env.example").read_text("utf-8")
@@ -29,7 +30,7 @@ def compose(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
     """Docker Compose on the file, with these variables and no .env file."""
     command = [program("docker-compose"), "--file", COMPOSE, "--env-file", os.devnull, *arguments]
     environment = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"], **variables}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS)
 
 
 def resolved(*arguments: str, **variables: str) -> dict[str, Any]:
@@ -226,12 +227,13 @@ def stack(services: dict[str, Any], tmp_path: Path) -> Iterator[Stack]:
         yield Stack(services, milvus.uri, docs, tmp_path)
 
 
+@pytest.mark.slow
 def test_up_then_index_then_again_while_it_serves_then_down(stack: Stack) -> None:
     """In the order of the page. The server is never started again, and at its end it is stopped as Docker stops it."""
     client = httpx.Client(
         base_url=f"http://127.0.0.1:{stack.port}",
         headers={"Authorization": f"Bearer {SECRETS['MILVUS_RAG_SERVER_KEY']}"},
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
 
     def answer(question: str) -> str:
@@ -245,10 +247,7 @@ def test_up_then_index_then_again_while_it_serves_then_down(stack: Stack) -> Non
         assert any("Listening on" in line for line in server.stdout)
         assert client.get("/readyz").status_code == 503
         assert "1 added" in stack.index()
-        deadline = time.monotonic() + 30
-        while client.get("/readyz").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: client.get("/readyz").status_code == 200, "it does not get ready")
         assert "third flower pot" in answer("Where is the key?")
         (stack.docs / "lamps.md").write_text("# Lamps\n\nThe lamp hangs above the door.\n")
         assert "1 added" in stack.index()
@@ -257,7 +256,7 @@ def test_up_then_index_then_again_while_it_serves_then_down(stack: Stack) -> Non
         stack.index("--splitter", "marker", "--rebuild")
         assert "in the hall" in answer("Where is the rug?")
         server.terminate()
-        assert server.wait(30) == 0
+        assert server.wait(PATIENCE_SECONDS) == 0
     finally:
         server.kill()
         server.communicate()

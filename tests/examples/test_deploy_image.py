@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,9 @@ import pytest
 
 from milvus_rag.server.settings import ServerSettings
 from milvus_rag.setting_fields import PREFIX
-from support.deployment import DEPLOY, ROOT, Instruction, assignments, free_port, instructions_of, is_sent, program
+from support.deployment import DEPLOY, ROOT, Instruction, assignments, instructions_of, is_sent, program
+from support.ports import free_port
+from support.waiting import PATIENCE_SECONDS, wait_until
 
 KEY = "correct-horse-battery-staple"
 DOCKERFILE = DEPLOY / "Dockerfile"
@@ -117,7 +118,12 @@ class Image:
         """Run a command of the image to its end."""
         arguments = [*the("ENTRYPOINT").arguments, *command]
         return subprocess.run(
-            arguments, env=self.environment(**more), cwd=self(DATA), capture_output=True, text=True, timeout=120
+            arguments,
+            env=self.environment(**more),
+            cwd=self(DATA),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
 
     def is_healthy(self, environment: Mapping[str, str]) -> bool:
@@ -126,7 +132,7 @@ class Image:
         assert shell == "CMD"
         (check,) = instructions_of(f"CMD {command}")
         arguments = [self(argument) for argument in check.arguments]
-        return subprocess.run(arguments, env=environment, capture_output=True, timeout=10).returncode == 0
+        return subprocess.run(arguments, env=environment, capture_output=True, timeout=PATIENCE_SECONDS).returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -196,26 +202,34 @@ def container(indexed: Image) -> Iterator[tuple[dict[str, str], "subprocess.Pope
         process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("image")
 class TestBuilt:
     def test_it_answers_is_healthy_and_ends_at_sigterm(
         self, indexed: Image, container: tuple[dict[str, str], "subprocess.Popen[bytes]"]
     ) -> None:
         environment, process = container
-        deadline = time.monotonic() + 60
-        while not indexed.is_healthy(environment):
+
+        def is_healthy() -> bool:
             assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+            return indexed.is_healthy(environment)
+
+        wait_until(is_healthy, "it is not healthy", pause=0.2)
         url = f"http://127.0.0.1:{environment['MILVUS_RAG_PORT']}"
-        assert httpx.post(f"{url}/rag/invoke", json={"input": "Where is the key?"}).status_code == 401
+        assert (
+            httpx.post(f"{url}/rag/invoke", json={"input": "Where is the key?"}, timeout=PATIENCE_SECONDS).status_code
+            == 401
+        )
         answer = httpx.post(
-            f"{url}/rag/invoke", json={"input": "Where is the key?"}, headers={"Authorization": f"Bearer {KEY}"}
+            f"{url}/rag/invoke",
+            json={"input": "Where is the key?"},
+            headers={"Authorization": f"Bearer {KEY}"},
+            timeout=PATIENCE_SECONDS,
         )
         assert "third flower pot" in answer.json()["output"]["answer"]
         assert {path.name for path in Path(indexed(DATA)).iterdir()} == {"milvus.db"}
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
         assert not indexed.is_healthy(environment)
 
     def test_it_is_healthy_also_where_it_answers_for_given_names_only(self, indexed: Image) -> None:
@@ -227,7 +241,7 @@ class TestBuilt:
         try:
             assert process.stderr is not None
             assert any(b"Listening on" in line for line in process.stderr)
-            assert httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 421
+            assert httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE_SECONDS).status_code == 421
             assert indexed.is_healthy(environment)
         finally:
             process.kill()

@@ -14,11 +14,13 @@ from langchain_core.documents import Document
 
 from milvus_rag import open_store
 from milvus_rag.server.settings import ServerSettings
-from support.deployment import DEPLOY, ROOT, free_port, program
+from support.deployment import DEPLOY, ROOT, program
 from support.documentation import blocks_of
 from support.lite_server import wait_for_port
-from support.served import Served, serving
+from support.ports import free_port
+from support.served import Served, asking, serving
 from support.slow_model import SlowModel
+from support.waiting import PATIENCE_SECONDS
 
 KEY = "correct-horse-battery-staple"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -51,7 +53,7 @@ def caddy(folder: Path, upstream: str, prefix: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +83,7 @@ def proxy(prefix: str, server: Served, tmp_path_factory: pytest.TempPathFactory)
     upstream = re.sub(r"^http://([^/]+).*", r"\1", server.url)
     with (
         caddy(tmp_path_factory.mktemp("caddy"), upstream, prefix) as url,
-        httpx.Client(base_url=url + prefix, timeout=30) as client,
+        httpx.Client(base_url=url + prefix, timeout=PATIENCE_SECONDS) as client,
     ):
         yield client
 
@@ -93,7 +95,7 @@ class TestBehindCaddy:
         linked = re.findall(r'(?:src|href)="([^"#]+)"', page.text)
         assert linked
         for link in linked:
-            assert httpx.get(str(page.url.join(link))).status_code == 200, link
+            assert httpx.get(str(page.url.join(link)), timeout=PATIENCE_SECONDS).status_code == 200, link
 
     def test_questions_are_answered(self, proxy: httpx.Client) -> None:
         assert proxy.post("/rag/invoke", json=ONE).status_code == 401
@@ -107,9 +109,10 @@ class TestBehindCaddy:
     ) -> None:
         abandoned, finished = model.abandoned, model.finished
         body = {**ONE, "config": {"configurable": {"llm": "openai:slow"}}}
-        with proxy.stream("POST", route, json=body, headers=BEARER) as response:
-            assert any("word2" in line for line in response.iter_lines())
-        assert model.wait_for("abandoned", abandoned + 1)
+        with model.holding(3):
+            with proxy.stream("POST", route, json=body, headers=BEARER) as response:
+                assert any("word2" in line for line in response.iter_lines())
+            assert model.wait_for("abandoned", abandoned + 1)
         assert model.finished == finished
 
     def test_a_client_that_does_not_wait_stops_the_model(self, proxy: httpx.Client, model: SlowModel) -> None:
@@ -117,8 +120,8 @@ class TestBehindCaddy:
         body = {**ONE, "config": {"configurable": {"llm": "openai:slow"}}}
         model.pause, before = 20, model.pause
         try:
-            with pytest.raises(httpx.ReadTimeout):
-                proxy.post("/rag/invoke", json=body, headers=BEARER, timeout=3)
+            with asking(f"{proxy.base_url}/rag/invoke", body, BEARER):
+                assert model.wait_for("started", started + 1)
             assert model.wait_for("abandoned", abandoned + 1)
         finally:
             model.pause = before
@@ -133,16 +136,16 @@ class TestBehindCaddy:
 
     def test_metrics_stay_inside(self, proxy: httpx.Client, server: Served) -> None:
         assert proxy.get("/metrics", headers=BEARER).status_code == 404
-        assert httpx.get(f"{server.url}/metrics", headers=BEARER).status_code == 200
+        assert httpx.get(f"{server.url}/metrics", headers=BEARER, timeout=PATIENCE_SECONDS).status_code == 200
 
     def test_the_path_without_its_slash_leads_to_the_page(self, proxy: httpx.Client, prefix: str) -> None:
         outside = proxy.base_url.join("/")
-        answer = httpx.get(outside.join(prefix or "/"))
+        answer = httpx.get(outside.join(prefix or "/"), timeout=PATIENCE_SECONDS)
         assert answer.status_code == (302 if prefix else 200)
         if prefix:
             assert answer.headers["Location"] == f"{prefix}/"
             # What is not below the path is not ours.
-            assert httpx.get(outside.join("/rag/invoke")).text == ""
+            assert httpx.get(outside.join("/rag/invoke"), timeout=PATIENCE_SECONDS).text == ""
 
 
 def test_the_caddyfile_is_in_order(tmp_path: Path) -> None:
@@ -190,8 +193,13 @@ class TestOnThePage:
     def test_every_metric_is_there(self, server: Served) -> None:
         # One that is answered, and one that is not.
         for headers, status in ((BEARER, 200), ({}, 401)):
-            assert httpx.post(f"{server.url}/answer/stream", json=ONE, headers=headers).status_code == status
-        text = httpx.get(f"{server.url}/metrics", headers=BEARER).text
+            assert (
+                httpx.post(
+                    f"{server.url}/answer/stream", json=ONE, headers=headers, timeout=PATIENCE_SECONDS
+                ).status_code
+                == status
+            )
+        text = httpx.get(f"{server.url}/metrics", headers=BEARER, timeout=PATIENCE_SECONDS).text
         named = set(re.findall(r"`(milvus_rag_\w+)`", PAGE))
         assert named
         assert {name for name in named if not re.search(rf"^{name}(_total|_bucket)?[ {{]", text, re.MULTILINE)} == set()

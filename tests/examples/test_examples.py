@@ -14,9 +14,9 @@ from support.gemini_server import GeminiServer
 from support.openai_server import OpenAIServer
 from support.tiny_onnx import make_dense_model
 from support.tutorial import PAGES, SYSTEM_PROMPT, user_prompt
+from support.waiting import PATIENCE_SECONDS
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-TIMEOUT = 180
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def run(name: str, folder: Path, environment: dict[str, str], *arguments: str) -
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=TIMEOUT,
+        timeout=PATIENCE_SECONDS,
     )
 
 

@@ -28,6 +28,7 @@ from support.lite_server import LiteServer
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
 from support.rebuilding import Index
 
+GRACE_SECONDS = module._GRACE_SECONDS
 OLD = {"a.md": "one\ntwo", "b.md": "three"}
 NEW = {"a.md": "one\nchanged", "c.md": "four"}
 
@@ -40,10 +41,15 @@ def index(request: pytest.FixtureRequest, lite_uri: str, collection_name: str) -
 
 
 @pytest.fixture(autouse=True)
-def _no_grace(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only one test has readers on a server, for whom the old collection is kept a little longer."""
-    if "switches_it" not in request.node.name:
-        monkeypatch.setattr(module, "_GRACE_SECONDS", 0)
+def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads on a server but in tests that ask for `grace`."""
+    monkeypatch.setattr(module, "_GRACE_SECONDS", 0)
+
+
+@pytest.fixture
+def grace(_no_grace: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old collection is kept a little longer, for those who read on a server."""
+    monkeypatch.setattr(module, "_GRACE_SECONDS", GRACE_SECONDS)
 
 
 @pytest.fixture
@@ -65,6 +71,7 @@ def fails_after(requests: int, error: Exception) -> Any:
 
 
 class TestTheSwitch:
+    @pytest.mark.usefixtures("grace")
     def test_makes_the_name_an_alias_and_later_switches_it(self, index: Index) -> None:
         """All the while a store that is open reads the old index, and then the new one."""
         index.sync(OLD)

@@ -7,16 +7,19 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from milvus_rag import open_store
 from support.openai_server import OpenAIServer
 from support.syncing import BATCH, CONCURRENCY, KEY, index, loopback_embedding, rows_of, texts_sent, write_pages
+from support.waiting import PATIENCE_SECONDS, wait_until
 
 _KILLS = 20
-_START_SECONDS = 60
 # From the opening of the store to its closing, about as long as a run takes.
 _LATEST_SECONDS = 0.8
 
 
+@pytest.mark.slow
 def test_twenty_kills_leave_what_no_kill_leaves(tmp_path: Path) -> None:
     """The files change between the kills, so that each of them hits a run with work to do."""
     docs, uri = tmp_path / "docs", str(tmp_path / "killed.db")
@@ -35,17 +38,17 @@ def test_twenty_kills_leave_what_no_kill_leaves(tmp_path: Path) -> None:
             announce = tmp_path / f"opened-{runs}"
             process = processes.Process(target=index, args=(docs, uri, server.base_url, announce))
             process.start()
-            _wait_for(announce)
+            wait_until(announce.exists, "the process did not start", pause=0.005)
             time.sleep(chance.uniform(0.0, _LATEST_SECONDS))
             if process.is_alive() and process.pid:
                 os.kill(process.pid, signal.SIGKILL)
-            process.join(_START_SECONDS)
+            process.join(PATIENCE_SECONDS)
             assert process.exitcode in (0, -signal.SIGKILL)
             kills += process.exitcode != 0
             runs += 1
         last = processes.Process(target=index, args=(docs, uri, server.base_url))
         last.start()
-        last.join(_START_SECONDS)
+        last.join(PATIENCE_SECONDS)
         assert last.exitcode == 0
         sent = texts_sent(server)
         with open_store(uri, embedding=loopback_embedding(server.base_url)) as store:
@@ -69,10 +72,3 @@ def _change(docs: Path, run: int, chance: random.Random) -> None:
     changed.write_text(changed.read_text("utf-8") + f"# Run {run}\n\nadded words\n\n# Shared\n\nthe same\n", "utf-8")
     renamed.rename(renamed.with_name(f"renamed{run}.md"))
     removed.unlink()
-
-
-def _wait_for(path: Path) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while not path.exists():
-        assert time.monotonic() < deadline, "the process did not start"
-        time.sleep(0.005)

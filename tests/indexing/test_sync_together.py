@@ -20,8 +20,8 @@ from milvus_rag.errors import InputError
 from support.openai_server import OpenAIServer
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, open_pages, places, snapshot, sync_part
 from support.syncing import KEY, loopback_embedding
+from support.waiting import PATIENCE_SECONDS
 
-_START_SECONDS = 60
 OLD = {"a.md": "one\ntwo\nthree", "b.md": "four"}
 NEW = {"a.md": "zero\ntwo\nthree", "b.md": "four\nfive"}
 
@@ -48,7 +48,7 @@ def reading(read: Callable[[], None], readers: int = 2) -> Iterator[list[int]]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(_START_SECONDS)
+            thread.join(PATIENCE_SECONDS)
     if errors:
         raise errors[0]
 
@@ -140,13 +140,13 @@ class TestAsync:
         def hang(texts: list[str]) -> None:
             if len(embedding.batches) > 3:
                 asked.set()
-                answer.wait(_START_SECONDS)
+                answer.wait(PATIENCE_SECONDS)
 
         embedding.wrong = hang
         pages = {"a.md": "\n".join(f"line {i}" for i in range(800))}
         with open_store(lite_uri, embedding=embedding, full_text=False) as store:
             task = asyncio.create_task(async_sync(Pages(pages), Lines(), store, batch_size=10, max_concurrency=1))
-            await asyncio.to_thread(asked.wait, _START_SECONDS)
+            await asyncio.to_thread(asked.wait, PATIENCE_SECONDS)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -168,7 +168,7 @@ class TestAsync:
                 for document in super().lazy_load():
                     if len(self.read) == 5:
                         reading.set()
-                        going_on.wait(_START_SECONDS)
+                        going_on.wait(PATIENCE_SECONDS)
                     yield document
 
         pages = {f"{i:03}.md": f"page {i}" for i in range(100)}
@@ -176,7 +176,7 @@ class TestAsync:
             sync(Pages(pages), Lines(), store)
             loader = Watched(pages)
             task = asyncio.create_task(async_sync(loader, Lines(), store, dry_run=dry_run))
-            await asyncio.to_thread(reading.wait, _START_SECONDS)
+            await asyncio.to_thread(reading.wait, PATIENCE_SECONDS)
             task.cancel()
             # Takes effect in the task at its next step.
             await asyncio.sleep(0)
@@ -246,13 +246,13 @@ class TestCtrlC:
                 assert process.stdout.readline() == "opened\n"
                 while len(server.requests) < 10:
                     assert process.poll() is None
-                server.delay = _START_SECONDS
+                # Far above what anybody waits: the requests end with their client.
+                server.delay = 10 * PATIENCE_SECONDS
                 seen = len(server.requests)
                 while len(server.requests) < seen + 2:
                     assert process.poll() is None
                 process.send_signal(signal.SIGINT)
-                # Far below what the requests take.
-                output, errors = process.communicate(timeout=_START_SECONDS / 3)
+                output, errors = process.communicate(timeout=PATIENCE_SECONDS)
             assert process.returncode == 0, errors
             word, interrupted, added, embedded = output.split()
             assert (word, interrupted) == ("interrupted", "True")
@@ -263,6 +263,7 @@ class TestCtrlC:
                 assert store.count() == int(added)
 
 
+@pytest.mark.slow
 @pytest.mark.server
 class TestManyProcesses:
     def test_on_disjoint_files_equal_one(self, server_uri: str, collection_name: str, tmp_path: Path) -> None:
@@ -282,7 +283,7 @@ class TestManyProcesses:
             for process in running:
                 process.start()
             for process in running:
-                process.join(_START_SECONDS)
+                process.join(PATIENCE_SECONDS)
                 assert process.exitcode == 0
             with open_store(f"{name}.db", embedding=CountingEmbeddings(), full_text=False) as one:
                 sync(MarkdownLoader(docs), Lines(), one)
@@ -322,5 +323,5 @@ class TestThreads:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(_START_SECONDS)
+            thread.join(PATIENCE_SECONDS)
         assert errors == []

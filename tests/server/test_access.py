@@ -13,6 +13,7 @@ from milvus_rag.server.access import check_binding, default_hosts, is_loopback
 from milvus_rag.server.settings import ServerSettings
 from support.asgi import application
 from support.served import serving
+from support.waiting import PATIENCE_SECONDS
 
 KEY = "correct-horse-battery-staple"
 QUESTION = {"input": "Where is data stored?"}
@@ -125,7 +126,7 @@ def test_the_command_refuses_to_open_up_without_a_key(index_uri: str) -> None:
         [PROGRAM, "serve", "--host", "0.0.0.0", "--port", "0", "--uri", index_uri],  # noqa: S104 - as above
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -136,7 +137,10 @@ def test_a_port_that_is_taken_is_said_in_one_line(index_uri: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         done = subprocess.run(
-            [PROGRAM, "serve", "--port", str(port), "--uri", index_uri], capture_output=True, text=True, timeout=60
+            [PROGRAM, "serve", "--port", str(port), "--uri", index_uri],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
         )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -146,9 +150,12 @@ def test_a_port_that_is_taken_is_said_in_one_line(index_uri: str) -> None:
 def test_the_command_opens_up_with_a_key(index_uri: str) -> None:
     with serving(index_uri, "--host", "0.0.0.0", environment={"MILVUS_RAG_SERVER_KEY": KEY}) as server:  # noqa: S104 - as above
         url = server.url.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - as above
-        assert httpx.get(f"{url}/healthz").status_code == 200
-        assert httpx.get(f"{url}/readyz").status_code == 401
-        assert httpx.get(f"{url}/readyz", headers={"Authorization": f"Bearer {KEY}"}).status_code == 200
+        assert httpx.get(f"{url}/healthz", timeout=PATIENCE_SECONDS).status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=PATIENCE_SECONDS).status_code == 401
+        assert (
+            httpx.get(f"{url}/readyz", headers={"Authorization": f"Bearer {KEY}"}, timeout=PATIENCE_SECONDS).status_code
+            == 200
+        )
         server.terminate()
         assert KEY not in "".join(server.lines)
 
@@ -156,5 +163,8 @@ def test_the_command_opens_up_with_a_key(index_uri: str) -> None:
 def test_without_a_key_the_command_answers_for_loopback_names_only(index_uri: str) -> None:
     """A web page that gives its own name this machine's address gets nothing."""
     with serving(index_uri) as server:
-        assert httpx.get(f"{server.url}/healthz").status_code == 200
-        assert httpx.get(f"{server.url}/healthz", headers={"Host": "evil.example"}).status_code == 421
+        assert httpx.get(f"{server.url}/healthz", timeout=PATIENCE_SECONDS).status_code == 200
+        assert (
+            httpx.get(f"{server.url}/healthz", headers={"Host": "evil.example"}, timeout=PATIENCE_SECONDS).status_code
+            == 421
+        )

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.asgi import application
+from support.asgi import application, let_time_pass
 from support.slow_model import SlowModel
 
 QUESTION = "Where is data stored?"
@@ -107,38 +107,52 @@ async def test_what_is_no_request_is_refused(index_uri: str, body: bytes) -> Non
 
 
 async def test_more_requests_than_allowed_at_once_are_told_to_come_back(index_uri: str, model: SlowModel) -> None:
-    model.pause = 2
     async with application(index_uri, llm="openai:slow", max_in_progress=2) as client:
-        started = model.started
-        running = [asyncio.create_task(client.post("/rag/invoke", json={"input": QUESTION})) for _ in range(2)]
-        assert await asyncio.to_thread(model.wait_for, "started", started + 2)
-        refused = await client.post("/answer/invoke", json={"input": QUESTION})
-        assert error_of(refused, 503) == "The server is busy. Try again in a moment."
-        assert int(refused.headers["Retry-After"]) >= 1
-        # What costs nothing is answered all the same.
-        assert (await client.get("/healthz")).status_code == 200
-        assert "milvus_rag_requests_in_progress 2.0" in (await client.get("/metrics")).text
+        with model.holding():
+            started = model.started
+            running = [asyncio.create_task(client.post("/rag/invoke", json={"input": QUESTION})) for _ in range(2)]
+            assert await asyncio.to_thread(model.wait_for, "started", started + 2)
+            refused = await client.post("/answer/invoke", json={"input": QUESTION})
+            assert error_of(refused, 503) == "The server is busy. Try again in a moment."
+            assert int(refused.headers["Retry-After"]) >= 1
+            # What costs nothing is answered all the same.
+            assert (await client.get("/healthz")).status_code == 200
+            assert "milvus_rag_requests_in_progress 2.0" in (await client.get("/metrics")).text
         assert [(await request).status_code for request in running] == [200, 200]
         assert (await client.post("/rag/invoke", json={"input": QUESTION})).status_code == 200
 
 
-async def test_an_answer_that_takes_too_long_is_given_up(index_uri: str, model: SlowModel) -> None:
+async def too_late(
+    client: httpx.AsyncClient, route: str, model: SlowModel, patch: pytest.MonkeyPatch
+) -> httpx.Response:
+    """What is answered to a question whose time is over while the model is at work."""
+    started = model.started
+    answer = asyncio.create_task(client.post(route, json={"input": QUESTION}))
+    assert await asyncio.to_thread(model.wait_for, "started", started + 1)
+    let_time_pass(patch, 30)
+    return await answer
+
+
+async def test_an_answer_that_takes_too_long_is_given_up(
+    index_uri: str, model: SlowModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model.pause = 20
-    async with application(index_uri, llm="openai:slow", request_timeout=2) as client:
+    async with application(index_uri, llm="openai:slow", request_timeout=30) as client:
         abandoned = model.abandoned
-        answer = await client.post("/rag/invoke", json={"input": QUESTION})
+        answer = await too_late(client, "/rag/invoke", model, monkeypatch)
         assert error_of(answer, 504) == "The answer took too long."
         assert await asyncio.to_thread(model.wait_for, "abandoned", abandoned + 1)
         # A stream that has not begun can still say it by its status.
-        answer = await client.post("/answer/stream", json={"input": QUESTION})
+        answer = await too_late(client, "/answer/stream", model, monkeypatch)
         assert error_of(answer, 504) == "The answer took too long."
 
 
-async def test_a_stream_that_takes_too_long_ends_with_an_error_event(index_uri: str, model: SlowModel) -> None:
+async def test_a_stream_that_takes_too_long_ends_with_an_error_event(
+    index_uri: str, model: SlowModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model.pause = 20
-    # Long enough for the stream to begin, also on a machine that has other things to do.
-    async with application(index_uri, llm="openai:slow", request_timeout=4) as client:
-        answer = await client.post("/rag/stream", json={"input": QUESTION})
+    async with application(index_uri, llm="openai:slow", request_timeout=30) as client:
+        answer = await too_late(client, "/rag/stream", model, monkeypatch)
     assert answer.status_code == 200
     *before, last = answer.text.strip().split("\r\n\r\n")
     assert any('"context"' in event for event in before)

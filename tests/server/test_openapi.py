@@ -13,6 +13,7 @@ from milvus_rag.server import create_app
 from milvus_rag.server.settings import ServerSettings
 
 pytestmark = [
+    pytest.mark.slow,
     # LangServe calls what LangChain calls deprecated.
     pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning"),
 ]

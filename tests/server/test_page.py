@@ -12,8 +12,13 @@ from playwright.sync_api import Browser, Page, expect
 from support.browser import browser, chromium, watched_page
 from support.served import Served, serving
 from support.slow_model import SlowModel
+from support.waiting import PATIENCE_SECONDS
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="needs chromium (make browser)")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="needs chromium (make browser)"),
+]
 
 KEY = "correct-horse-battery-staple"
 QUESTION = "Where is data stored?"
@@ -62,16 +67,17 @@ def wait_for_end(page: Page) -> None:
     expect(last_turn(page).locator(".facts")).not_to_be_empty()
 
 
-def test_asking_streams_an_answer_with_its_sources(page: Page) -> None:
-    ask(page, QUESTION, "openai:slow")
-    turn = last_turn(page)
-    expect(turn.locator(".question")).to_have_text(QUESTION)
-    # The sources are there, and the first words, while the model goes on.
-    expect(turn.locator(".source").first).to_be_visible()
-    expect(turn.locator(".answer")).to_contain_text("word2")
-    expect(turn).to_have_attribute("aria-busy", "true")
-    expect(turn.locator(".answer")).not_to_contain_text("word29")
-    expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
+def test_asking_streams_an_answer_with_its_sources(page: Page, model: SlowModel) -> None:
+    with model.holding(3):
+        ask(page, QUESTION, "openai:slow")
+        turn = last_turn(page)
+        expect(turn.locator(".question")).to_have_text(QUESTION)
+        # The sources are there, and the first words, while the model goes on.
+        expect(turn.locator(".source").first).to_be_visible()
+        expect(turn.locator(".answer")).to_contain_text("word2")
+        expect(turn).to_have_attribute("aria-busy", "true")
+        expect(turn.locator(".answer")).not_to_contain_text("word29")
+        expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
     expect(turn.locator(".answer")).to_contain_text("word29")
     expect(turn).not_to_have_attribute("aria-busy", "true")
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
@@ -119,14 +125,15 @@ def test_a_question_is_text_too(page: Page) -> None:
 @pytest.mark.parametrize("by", ["button", "key"])
 def test_an_answer_can_be_stopped(page: Page, model: SlowModel, by: str) -> None:
     abandoned = model.abandoned
-    ask(page, QUESTION, "openai:slow")
-    expect(last_turn(page).locator(".answer")).to_contain_text("word1")
-    if by == "button":
-        page.get_by_role("button", name="Stop the answer").click()
-    else:
-        page.keyboard.press("Escape")
-    expect(last_turn(page).locator(".facts")).to_contain_text("stopped")
-    assert model.wait_for("abandoned", abandoned + 1), "the server goes on asking the model"
+    with model.holding(2):
+        ask(page, QUESTION, "openai:slow")
+        expect(last_turn(page).locator(".answer")).to_contain_text("word1")
+        if by == "button":
+            page.get_by_role("button", name="Stop the answer").click()
+        else:
+            page.keyboard.press("Escape")
+        expect(last_turn(page).locator(".facts")).to_contain_text("stopped")
+        assert model.wait_for("abandoned", abandoned + 1), "the server goes on asking the model"
     expect(last_turn(page).locator(".answer")).not_to_contain_text("word29")
     expect(last_turn(page).get_by_role("button", name="Ask again")).to_be_visible()
 
@@ -256,7 +263,7 @@ def test_the_page_and_the_playground_work_under_a_prefix(chrome: Browser, server
         expect(last_turn(page).locator(".answer")).to_contain_text(STORAGE)
     root = server.url.removesuffix("/chat")
     for path in ("/rag/invoke", "/chat/rag/invoke"):
-        assert httpx.post(root + path, json={"input": QUESTION}).status_code == 200
+        assert httpx.post(root + path, json={"input": QUESTION}, timeout=PATIENCE_SECONDS).status_code == 200
 
 
 @pytest.mark.parametrize("chain", ["rag", "answer"])
@@ -273,11 +280,11 @@ def test_the_playground_answers(chrome: Browser, server: Served, chain: str) -> 
 
 
 def test_policies_allow_nothing_from_elsewhere(server: Served) -> None:
-    page = httpx.get(f"{server.url}/").headers["Content-Security-Policy"]
+    page = httpx.get(f"{server.url}/", timeout=PATIENCE_SECONDS).headers["Content-Security-Policy"]
     assert "default-src 'none'" in page
     assert "unsafe" not in page
     assert "frame-ancestors 'none'" in page
-    playground = httpx.get(f"{server.url}/rag/playground/").headers["Content-Security-Policy"]
+    playground = httpx.get(f"{server.url}/rag/playground/", timeout=PATIENCE_SECONDS).headers["Content-Security-Policy"]
     (scripts,) = re.findall(r"script-src ([^;]*)", playground)
     assert "'unsafe-inline'" not in scripts
     assert not re.search(r"\*|https?:", page + playground)

@@ -16,6 +16,7 @@ from milvus_rag import create_app, rag_chain
 from milvus_rag.models.quoting.chat import INTRODUCTION
 from support.openai_server import OpenAIServer
 from support.served import Served, serving
+from support.waiting import PATIENCE_SECONDS
 
 QUESTION = "Where is data stored?"
 STORAGE = "Data is stored in object storage as segments."
@@ -147,7 +148,11 @@ def test_the_model_is_swapped_by_a_word(
 @pytest.mark.parametrize("llm", ["gemini", "openai", "openai:gpt-5", "", 3, ["local"]])
 def test_a_model_that_is_not_allowed_is_refused(server: Served, llm: Any) -> None:
     for route in ("/rag/invoke", "/answer/stream"):
-        refused = httpx.post(f"{server.url}{route}", json={"input": QUESTION, "config": {"configurable": {"llm": llm}}})
+        refused = httpx.post(
+            f"{server.url}{route}",
+            json={"input": QUESTION, "config": {"configurable": {"llm": llm}}},
+            timeout=PATIENCE_SECONDS,
+        )
         assert refused.status_code == 422
         assert refused.json()["error"]["message"] == "configurable.llm: Input should be 'local' or 'openai:fake'"
 
@@ -162,7 +167,7 @@ def test_what_the_retriever_would_read_is_refused(server: Served, key: str) -> N
         ("/answer/batch", {"inputs": [QUESTION], "config": [config]}),
         ("/answer/batch", {"inputs": [QUESTION], "config": config}),
     ):
-        refused = httpx.post(f"{server.url}{route}", json=body)
+        refused = httpx.post(f"{server.url}{route}", json=body, timeout=PATIENCE_SECONDS)
         assert refused.status_code == 422, route
         assert f"requests cannot set {key} on this server" in refused.json()["error"]["message"]
 
@@ -179,7 +184,7 @@ def test_other_configuration_does_not_pass_through(rag: RemoteRunnable[Any, Any]
     }
     check_output(rag.invoke(QUESTION, config), INTRODUCTION)
     body = {"input": QUESTION, "config": {**config, "callbacks": ["x"], "run_id": "no-uuid"}}
-    events = httpx.post(f"{server.url}/rag/stream_events", json=body).text
+    events = httpx.post(f"{server.url}/rag/stream_events", json=body, timeout=PATIENCE_SECONDS).text
     for trace in ("thread_id", "mine", "no-uuid"):
         assert trace not in events
 
@@ -193,7 +198,7 @@ def test_errors_of_the_model_reach_the_client_as_a_status_and_a_sentence(
     try:
         for route in ("/rag/invoke", "/rag/batch", "/answer/stream", "/rag/stream"):
             body = {"inputs": [QUESTION]} if route.endswith("batch") else {"input": QUESTION}
-            answer = httpx.post(f"{server.url}{route}", json={**body, "config": FAKE})
+            answer = httpx.post(f"{server.url}{route}", json={**body, "config": FAKE}, timeout=PATIENCE_SECONDS)
             assert "The model cannot be used." in answer.text
             for secret in ("test-key-openai", "Traceback", "127.0.0.1", "Incorrect", QUESTION + " "):
                 assert secret not in answer.text.replace(f'{{"question":"{QUESTION}"}}', "")
@@ -225,21 +230,21 @@ def test_curl_asks(server: Served) -> None:
 
 
 def test_only_wanted_endpoints_are_there(server: Served) -> None:
-    paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    paths = httpx.get(f"{server.url}/openapi.json", timeout=PATIENCE_SECONDS).json()["paths"]
     routes = ("invoke", "batch", "stream", "stream_events", "stream_log", "input_schema", "output_schema")
     expected = {f"/{chain}/{route}" for chain in ("rag", "answer") for route in (*routes, "config_schema")}
     assert paths.keys() == expected | {"/healthz", "/readyz", "/metrics", "/info"}
     for path in ("/rag/feedback", "/rag/token_feedback", "/rag/public_trace_link", "/docs", "/redoc"):
-        assert httpx.get(server.url + path).status_code == 404
-        assert httpx.post(server.url + path, json={}).status_code == 404
+        assert httpx.get(server.url + path, timeout=PATIENCE_SECONDS).status_code == 404
+        assert httpx.post(server.url + path, json={}, timeout=PATIENCE_SECONDS).status_code == 404
 
 
 def test_schemas_describe_the_chain(server: Served) -> None:
-    rag = httpx.get(f"{server.url}/rag/output_schema").text
+    rag = httpx.get(f"{server.url}/rag/output_schema", timeout=PATIENCE_SECONDS).text
     for name in ("question", "context", "answer"):
         assert f'"{name}"' in rag
-    assert httpx.get(f"{server.url}/answer/output_schema").json()["type"] == "string"
-    config = httpx.get(f"{server.url}/rag/config_schema").json()
+    assert httpx.get(f"{server.url}/answer/output_schema", timeout=PATIENCE_SECONDS).json()["type"] == "string"
+    config = httpx.get(f"{server.url}/rag/config_schema", timeout=PATIENCE_SECONDS).json()
     (properties,) = [definition["properties"] for definition in config["$defs"].values()]
     assert properties.keys() == {"llm"}
     assert properties["llm"]["enum"] == ["local", "openai:fake"]
@@ -247,17 +252,17 @@ def test_schemas_describe_the_chain(server: Served) -> None:
 
 
 def test_a_request_keeps_the_id_that_it_comes_with(server: Served) -> None:
-    sound = httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": "trace-1.a_B"})
+    sound = httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": "trace-1.a_B"}, timeout=PATIENCE_SECONDS)
     assert sound.headers["X-Request-ID"] == "trace-1.a_B"
     for forged in ('a"b', "a b", "x" * 65, "é"):
-        answer = httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": forged.encode()})
+        answer = httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": forged.encode()}, timeout=PATIENCE_SECONDS)
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
 
 
 def test_the_state_is_told(server: Served) -> None:
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "ok"}
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready"}
-    info = httpx.get(f"{server.url}/info").json()
+    assert httpx.get(f"{server.url}/healthz", timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
+    assert httpx.get(f"{server.url}/readyz", timeout=PATIENCE_SECONDS).json() == {"status": "ready"}
+    info = httpx.get(f"{server.url}/info", timeout=PATIENCE_SECONDS).json()
     assert info["models"] == ["local", "openai:fake"]
     assert info["default_model"] == "local"
     assert info["max_question_chars"] == 4000
@@ -266,7 +271,7 @@ def test_the_state_is_told(server: Served) -> None:
 
 def test_metrics_are_counted(server: Served) -> None:
     def value(name: str) -> float:
-        text = httpx.get(f"{server.url}/metrics").text
+        text = httpx.get(f"{server.url}/metrics", timeout=PATIENCE_SECONDS).text
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
     ok = 'milvus_rag_requests_total{route="/rag/invoke",status="200"}'
@@ -279,19 +284,25 @@ def test_metrics_are_counted(server: Served) -> None:
         'milvus_rag_errors_total{error="RequestValidationError"}',
     )
     before = [value(name) for name in names]
-    httpx.post(f"{server.url}/rag/invoke", json={"input": QUESTION, "config": FAKE})
-    httpx.post(f"{server.url}/rag/invoke", json={"input": ""})
+    httpx.post(f"{server.url}/rag/invoke", json={"input": QUESTION, "config": FAKE}, timeout=PATIENCE_SECONDS)
+    httpx.post(f"{server.url}/rag/invoke", json={"input": ""}, timeout=PATIENCE_SECONDS)
     after = [value(name) for name in names]
-    hits = len(httpx.post(f"{server.url}/rag/invoke", json={"input": QUESTION}).json()["output"]["context"])
+    hits = len(
+        httpx.post(f"{server.url}/rag/invoke", json={"input": QUESTION}, timeout=PATIENCE_SECONDS).json()["output"][
+            "context"
+        ]
+    )
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 2, 1, hits, 1, 1]
     assert value("process_resident_memory_bytes") > 0
 
 
 def test_one_line_is_logged_a_request(server: Served) -> None:
     headers = {"X-Request-ID": "logged-once"}
-    httpx.post(f"{server.url}/rag/invoke", json={"input": QUESTION, "config": FAKE}, headers=headers)
+    httpx.post(
+        f"{server.url}/rag/invoke", json={"input": QUESTION, "config": FAKE}, headers=headers, timeout=PATIENCE_SECONDS
+    )
     server.wait_for_line(id="logged-once")
-    httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": "after"})
+    httpx.get(f"{server.url}/healthz", headers={"X-Request-ID": "after"}, timeout=PATIENCE_SECONDS)
     server.wait_for_line(id="after")
     (line,) = [line for line in server.logged() if line["id"] == "logged-once"]
     assert (line["method"], line["route"], line["status"]) == ("POST", "/rag/invoke", 200)

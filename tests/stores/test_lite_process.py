@@ -15,6 +15,7 @@ from milvus_rag import open_store
 from milvus_rag.errors import DatabaseLockedError
 from milvus_rag.stores.lite import LITE_DATABASES, database_path
 from milvus_rag.stores.lite_process import LiteProcess
+from support.waiting import wait_until
 
 PAGES = [Document("Bananas are yellow."), Document("Data is stored in segments.")]
 # Starts it, and never gets to close it.
@@ -23,7 +24,7 @@ import sys, time
 from milvus_rag.stores.lite_process import LiteProcess
 lite = LiteProcess(sys.argv[1])
 print(lite.pid, flush=True)
-time.sleep(60)
+time.sleep(3600)
 """
 
 
@@ -44,11 +45,8 @@ def is_running(pid: int) -> bool:
     return not (status.exists() and "State:\tZ" in status.read_text())
 
 
-def wait_until_ended(ask: Callable[[], bool], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while ask():
-        assert time.monotonic() < deadline, "the process goes on"
-        time.sleep(0.05)
+def wait_until_ended(is_running: Callable[[], bool]) -> None:
+    wait_until(lambda: not is_running(), "the process goes on")
 
 
 def ids_found(database: str, question: str = "Where is data stored?") -> list[str | None]:

@@ -29,6 +29,7 @@ from milvus_rag.errors import (
     StoreUnavailableError,
 )
 from support.lite_server import wait_for_port
+from support.ports import free_port
 from support.refusing_milvus import refusing_milvus
 from support.word_embeddings import WordEmbeddings
 
@@ -123,8 +124,7 @@ class TestLocked:
         command = shlex.split(_refused(DatabaseLockedError, held).partition("run '")[2].partition("'")[0])
         with open_store(tmp_path / "mine.db") as store:
             store.add_texts(["shared"], ids=["1"])
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         command[command.index(held)] = str(tmp_path / "mine.db")
         command[command.index("19530")] = port
         program = Path(sys.executable).with_name(command[0])
@@ -141,8 +141,7 @@ class TestLocked:
 
 class TestServer:
     def test_nobody_answers(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         message = _refused(StoreUnavailableError, f"http://127.0.0.1:{port}", timeout=2)
         assert f"http://127.0.0.1:{port}" in message
         assert "Check the URI and that the server runs" in message

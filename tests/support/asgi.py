@@ -1,13 +1,22 @@
 """The server's application in this process, without a socket."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import pytest
 
 from milvus_rag.server import create_app
 from milvus_rag.server.settings import ServerSettings
+
+
+def let_time_pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Put the clock of the running event loop forward: what waits so long has waited long enough."""
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + seconds)
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from .waiting import PATIENCE_SECONDS
+
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -18,8 +20,7 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# How long a page may take to show something. Where several tests share few cores, five seconds are not enough.
-_PATIENCE_MS = 15_000
+_PATIENCE_MS = 1000 * PATIENCE_SECONDS
 
 
 def chromium() -> str | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .waiting import PATIENCE_SECONDS
+
 COMMAND = Path(sys.executable).with_name("milvus-rag")
 
 
@@ -42,7 +44,7 @@ class Ran:
         return lines[0].removeprefix("Error: ")
 
 
-def run_process(*arguments: str | Path, timeout: float = 60, env: Mapping[str, str] | None = None) -> Ran:
+def run_process(*arguments: str | Path, timeout: float = PATIENCE_SECONDS, env: Mapping[str, str] | None = None) -> Ran:
     """Run the command as a user does, in the working folder."""
     done = subprocess.run(
         [COMMAND, *arguments],

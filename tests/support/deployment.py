@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -16,13 +15,6 @@ _FLAG = re.compile(r"--[\w-]+(=\S+)?\s+")
 def program(name: str) -> Path:
     """A program of the environment that the tests run in."""
     return Path(sys.executable).with_name(name)
-
-
-def free_port() -> int:
-    """A port of this machine that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @dataclass(frozen=True)

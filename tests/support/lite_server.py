@@ -3,33 +3,33 @@
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Self
 
+from .ports import free_port
+from .waiting import wait_until
+
 _PROGRAM = Path(sys.executable).with_name("milvus-lite")
-_STARTUP_SECONDS = 30
 
 
 def wait_for_port(port: int) -> None:
     """Wait until something listens on a port of this machine."""
-    deadline = time.monotonic() + _STARTUP_SECONDS
-    while True:
+
+    def listens() -> bool:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
-            assert time.monotonic() < deadline, f"nothing listens on port {port}"
-            time.sleep(0.05)
-        else:
-            return
+            return False
+        return True
+
+    wait_until(listens, f"nothing listens on port {port}")
 
 
 class LiteServer:
     """``milvus-lite server`` over a database. Use it as a context manager."""
 
     def __init__(self, database: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._database = database
         self._process: subprocess.Popen[bytes] | None = None
 

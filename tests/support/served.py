@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from .waiting import PATIENCE_SECONDS, wait_until
 
 _PROGRAM = Path(sys.executable).with_name("milvus-rag")
-_STARTUP_SECONDS = 60
 _LISTENING = re.compile(r"Listening on (http://\S+?)/\"")
 
 
@@ -38,20 +42,32 @@ class Served:
         found = [json.loads(line) for line in self.lines if line.startswith("{")]
         return [line for line in found if "route" in line]
 
-    def wait_for_line(self, seconds: float = 10.0, **fields: Any) -> dict[str, Any]:
+    def wait_for_line(self, **fields: Any) -> dict[str, Any]:
         """Wait for a request's log line with these fields; the line is written after the answer."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for line in self.logged():
-                if fields.items() <= line.items():
-                    return line
-            time.sleep(0.02)
-        raise AssertionError(f"no log line has {fields}")
+        return wait_until(
+            lambda: next((line for line in self.logged() if fields.items() <= line.items()), {}),
+            f"no log line has {fields}",
+            pause=0.02,
+        )
 
-    def terminate(self, seconds: float = 20.0) -> int:
+    def terminate(self) -> int:
         """Send SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@contextlib.contextmanager
+def asking(url: str, body: Any, headers: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Send a question, and go away at the end of the block, when nothing has been answered yet."""
+    address = urlsplit(url)
+    with contextlib.closing(HTTPConnection(address.netloc, timeout=PATIENCE_SECONDS)) as connection:
+        connection.request(
+            "POST", address.path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})}
+        )
+        yield
+        connection.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connection.sock.recv(1)
 
 
 @contextlib.contextmanager
@@ -83,7 +99,7 @@ def serving(
     reader = threading.Thread(target=read, args=(process.stderr,), daemon=True)
     reader.start()
     try:
-        listening.wait(_STARTUP_SECONDS)
+        listening.wait(PATIENCE_SECONDS)
         if not address:
             raise RuntimeError(f"the server did not start:\n{''.join(lines)}")
         yield Served(address[0], process, lines)

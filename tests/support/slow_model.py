@@ -1,9 +1,13 @@
 """A chat model server that takes its time, and sees when a client goes away."""
 
 import asyncio
+import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any, Self
+
+from .waiting import PATIENCE_SECONDS
 
 
 class SlowModel:
@@ -26,6 +30,7 @@ class SlowModel:
         self._changed = threading.Condition()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._held_at: int | None = None
         self._port = 0
 
     @property
@@ -38,14 +43,23 @@ class SlowModel:
         """What it answers."""
         return "".join(self._pieces())
 
-    def wait_for(self, name: str, count: int, seconds: float = 30.0) -> bool:
+    def wait_for(self, name: str, count: int) -> bool:
         """Wait until `started`, `finished` or `abandoned` has reached a count."""
         with self._changed:
-            return self._changed.wait_for(lambda: getattr(self, name) >= count, seconds)
+            return self._changed.wait_for(lambda: getattr(self, name) >= count, PATIENCE_SECONDS)
+
+    @contextlib.contextmanager
+    def holding(self, piece: int = 0) -> Iterator[None]:
+        """Let no answer get beyond the pieces before this one until the block ends."""
+        self._held_at = piece
+        try:
+            yield
+        finally:
+            self._held_at = None
 
     def __enter__(self) -> Self:
         threading.Thread(target=lambda: asyncio.run(self._serve()), name="slow model", daemon=True).start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(PATIENCE_SECONDS)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +103,7 @@ class SlowModel:
 
     async def _answer(self, writer: asyncio.StreamWriter, *, streamed: bool) -> None:
         if not streamed:
-            await asyncio.sleep(self.pause)
+            await self._wait(0)
             message = {"role": "assistant", "content": self.answer}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             data = json.dumps({**_HEAD, "object": "chat.completion", "choices": [choice]}).encode()
@@ -98,12 +112,18 @@ class SlowModel:
             await writer.drain()
             return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for piece in self._pieces():
-            await asyncio.sleep(self.pause)
+        for number, piece in enumerate(self._pieces()):
+            await self._wait(number)
             await _send(writer, _event({"content": piece}))
         await _send(writer, _event({}, "stop") + b"data: [DONE]\n\n")
         writer.write(b"0\r\n\r\n")
         await writer.drain()
+
+    async def _wait(self, piece: int) -> None:
+        await asyncio.sleep(self.pause)
+        # An event would belong to the loop, and the tests are on another thread.
+        while self._held_at is not None and piece >= self._held_at:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
     def _pieces(self) -> list[str]:
         return [f"word{number} " for number in range(self.tokens)]
