@@ -137,9 +137,13 @@ class Collection:
 
     def switched(self, layout: Layout) -> bool:
         """Whether the name stands for another collection than the one described, e.g. after a rebuild."""
-        self._write_names.forget()
-        now = self.refresh()
+        now = self.look_again()
         return now is not None and now.name != layout.name
+
+    def look_again(self) -> Layout | None:
+        """Read the layout anew after the collection was not found, and believe nothing of its names."""
+        self._write_names.forget()
+        return self.refresh()
 
     def _read(self) -> Layout | None:
         # At the first switch the name goes from a collection to an alias, and is gone for a moment, or for longer where
