@@ -123,7 +123,7 @@ class Collection:
         name = self._write_names.of(layout)
         if name is None:
             raise self.replaced()
-        if name != layout.name and WRITE_NAME not in layout.properties:
+        if name not in (layout.name, layout.properties.get(WRITE_NAME)):
             # It has been made just now, and whoever reads the collection is to know it.
             self.refresh()
         return name

@@ -61,6 +61,7 @@ class WriteNames:
         self._finding = threading.Lock()
         self._known: set[str] = set()
         self._last: tuple[Layout, str] | None = None
+        self._made: dict[str, str] = {}
         self._refused = False
 
     def of(self, layout: Layout) -> str | None:
@@ -124,9 +125,9 @@ class WriteNames:
         if self._refused:
             return layout.name
         try:
-            if remembered and (found := self._describe(remembered)) is not None:
-                return self._checked(remembered, found, layout)
-            return self._make(layout)
+            # Who may not change properties finds none there, or another's.
+            known = (name for name in (remembered, self._made.get(layout.name)) if name)
+            return next((name for name in known if self._leads_to(name, layout)), None) or self._make(layout)
         except (CollectionNotFoundError, StoreUnavailableError):
             raise
         except StoreError:
@@ -140,21 +141,21 @@ class WriteNames:
         made = new_write_name(layout.name)
         with translated_errors(self._uri, layout.name):
             self._client.create_alias(layout.name, made, timeout=self._timeout)
-            found = self._describe(made)
-            if found is None or self._checked(made, found, layout) is None:
+            if not self._leads_to(made, layout):
                 self._client.drop_alias(made, timeout=self._timeout)
                 return None
-            # Who may not change properties makes one for itself each time.
+            self._made[layout.name] = made
             with suppress(MilvusException):
                 remembered = write_properties({WRITE_NAME: made})
                 self._client.alter_collection_properties(made, properties=remembered, timeout=self._timeout)
         return made
 
-    def _checked(self, name: str, found: Layout, expected: Layout) -> str | None:
-        if not _alike(found, expected):
-            return None
+    def _leads_to(self, name: str, layout: Layout) -> bool:
+        found = self._describe(name)
+        if found is None or not _alike(found, layout):
+            return False
         self._known.add(name)
-        return name
+        return True
 
 
 def _alike(found: Layout, expected: Layout) -> bool:

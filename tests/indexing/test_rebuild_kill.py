@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pymilvus import MilvusClient
 
 from milvus_rag.errors import EmbeddingMismatchError
 from milvus_rag.indexing import rebuild as rebuild_module
-from support.held_up import Point, die_in_rebuild, processes, rebuild_pages
+from support.held_up import CLIENT, Point, die_in_rebuild, processes, rebuild_pages
 from support.lite_server import LiteServer
 from support.pages import CountingEmbeddings, chunks_of, snapshot
 from support.rebuilding import Index
@@ -80,7 +79,7 @@ def is_built_with(index: Index, model: str) -> bool:
 @pytest.mark.parametrize(("function", "call"), STEPS)
 def test_at_each_step(index: Index, function: str, call: int, after: bool) -> None:
     index.sync(OLD)
-    die_in_rebuild(index.uri, index.name, NEW, "newer", Point("", MilvusClient, function, call, after))
+    die_in_rebuild(index.uri, index.name, NEW, "newer", Point("", CLIENT, function, call, after))
     if is_built_with(index, "newer"):
         check(index, NEW)
     else:

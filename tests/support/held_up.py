@@ -8,13 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
-from pymilvus import MilvusClient
-
 from milvus_rag import sync
-from milvus_rag.indexing import run, writer
-from milvus_rag.stores import collection_rows
+from milvus_rag.indexing import writer
 
 from .pages import CountingEmbeddings, Lines, Pages, open_pages
 from .rebuilding import Index
@@ -34,32 +32,35 @@ class Point:
 
     Attributes:
         name: For the test's name.
-        owner: What has the function that is called there.
+        owner: What has the function that is called there, as `pkgutil.resolve_name` takes it.
         function: Its name.
         call: At which call of it.
         after: Whether it is held up after the call, not before.
     """
 
     name: str
-    owner: Any
+    owner: str
     function: str
     call: int = 1
     after: bool = False
 
 
-LOOK = Point("look", run, "look_at")
-WRITE = Point("write", collection_rows, "write_packed")
-SECOND_WRITE = Point("second write", collection_rows, "write_packed", call=2)
-PROPERTIES = Point("properties", MilvusClient, "alter_collection_properties")
-DELETE = Point("delete", MilvusClient, "delete")
-SECOND_DELETE = Point("second delete", MilvusClient, "delete", call=2)
-NAME = Point("name", MilvusClient, "create_alias")
-NAMED = Point("named", MilvusClient, "create_alias", after=True)
+CLIENT = "pymilvus:MilvusClient"
+_ROWS = "milvus_rag.stores.collection_rows"
+LOOK = Point("look", "milvus_rag.indexing.run", "look_at")
+WRITE = Point("write", _ROWS, "write_packed")
+SECOND_WRITE = Point("second write", _ROWS, "write_packed", call=2)
+PROPERTIES = Point("properties", CLIENT, "alter_collection_properties")
+DELETE = Point("delete", CLIENT, "delete")
+SECOND_DELETE = Point("second delete", CLIENT, "delete", call=2)
+NAME = Point("name", CLIENT, "create_alias")
+NAMED = Point("named", CLIENT, "create_alias", after=True)
 
 
 def _sync(uri: str, collection: str, pages: dict[str, str], point: Point, folder: Path, dies: bool) -> None:
     """Runs in the process. A row a request, so that there are several."""
-    real: Callable[..., Any] = getattr(point.owner, point.function)
+    owner = resolve_name(point.owner)
+    real: Callable[..., Any] = getattr(owner, point.function)
     calls = [0]
 
     def held_up(*arguments: Any, **options: Any) -> Any:
@@ -76,7 +77,7 @@ def _sync(uri: str, collection: str, pages: dict[str, str], point: Point, folder
                 os.kill(os.getpid(), signal.SIGKILL)
 
     writer.ROWS_PER_REQUEST = 1  # type: ignore[misc]
-    setattr(point.owner, point.function, held_up)
+    setattr(owner, point.function, held_up)
     try:
         with open_pages(uri, CountingEmbeddings(), collection) as store:
             sync(Pages(pages), OtherLines(), store)
@@ -96,7 +97,8 @@ def rebuild_pages(uri: str, collection: str, pages: dict[str, str], model: str, 
 
 
 def _die_in_rebuild(uri: str, collection: str, pages: dict[str, str], model: str, point: Point) -> None:
-    real: Callable[..., Any] = getattr(point.owner, point.function)
+    owner = resolve_name(point.owner)
+    real: Callable[..., Any] = getattr(owner, point.function)
     calls = [0]
 
     def die(*arguments: Any, **options: Any) -> Any:
@@ -107,14 +109,15 @@ def _die_in_rebuild(uri: str, collection: str, pages: dict[str, str], model: str
             real(*arguments, **options)
         return os.kill(os.getpid(), signal.SIGKILL)
 
-    setattr(point.owner, point.function, die)
+    setattr(owner, point.function, die)
     rebuild_pages(uri, collection, pages, model)
 
 
 def processes() -> Any:
     """What starts fresh processes, without the seconds that the imports take each time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["support.held_up", "support.syncing", "milvus_lite"])
+    # What takes long to import; the tests' own modules it does not find.
+    context.set_forkserver_preload(["milvus_rag.indexing.rebuild", "langchain_text_splitters", "milvus_lite"])
     return context
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 _PROGRAM = Path(sys.executable).with_name("milvus-lite")
-_STARTUP_SECONDS = 30
+_STARTUP_SECONDS = 120
 
 
 def wait_for_port(port: int) -> None:
@@ -45,7 +45,11 @@ class LiteServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for_port(self._port)
+        try:
+            wait_for_port(self._port)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it at once."""
