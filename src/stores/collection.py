@@ -63,7 +63,7 @@ class Collection:
         self._lock = lock
         # With when it was asked for; in one piece, since another thread may read it.
         self._known: tuple[Layout | None, float] = (None, float("-inf"))
-        self._write_names = WriteNames(client, server.uri, self._described, lock=lock, timeout=timeout)
+        self._write_names = WriteNames(client, server.uri, self._describe, lock=lock, timeout=timeout)
 
     # --- what there is
 
@@ -156,15 +156,17 @@ class Collection:
             if not self._has(name):
                 return None
             try:
-                description = self.client.describe_collection(name, timeout=self._timeout)
-                layout = read_layout(description)
-                # Of ours it is known. To describe an index, Milvus Lite counts all rows.
-                return layout if layout.ours else replace(layout, metric=self._metric(layout))
+                return self._describe(name)
             except Exception:
                 # Dropped or renamed between the two questions.
                 if not self._has(name):
                     return None
                 raise
+
+    def _describe(self, name: str) -> Layout:
+        layout = read_layout(self.client.describe_collection(name, timeout=self._timeout))
+        # Of ours it is known. To describe an index, Milvus Lite counts all rows.
+        return layout if layout.ours else replace(layout, metric=self._metric(layout))
 
     def _has(self, name: str) -> bool:
         # Servers refuse to look for longer names, such as a parked one may be.

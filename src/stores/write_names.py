@@ -39,7 +39,7 @@ class WriteNames:
     Args:
         client: The connection.
         uri: Of the server, for messages.
-        describe: What a name leads to; None for nothing.
+        describe: What a name leads to.
         lock: Of a Milvus Lite database.
         timeout: Seconds that a call may take.
     """
@@ -48,7 +48,7 @@ class WriteNames:
         self,
         client: MilvusClient,
         uri: str,
-        describe: Callable[[str], Layout | None],
+        describe: Callable[[str], Layout],
         *,
         lock: ReadWriteLock | None,
         timeout: float,
@@ -131,8 +131,7 @@ class WriteNames:
         except (CollectionNotFoundError, StoreUnavailableError):
             raise
         except StoreError:
-            now = self._describe(layout.name)
-            if now is None or not _alike(now, layout):
+            if not self._is_alike(layout.name, layout):
                 return None
             self._refused = True
             return layout.name
@@ -151,11 +150,17 @@ class WriteNames:
         return made
 
     def _leads_to(self, name: str, layout: Layout) -> bool:
-        found = self._describe(name)
-        if found is None or not _alike(found, layout):
+        if not self._is_alike(name, layout):
             return False
         self._known.add(name)
         return True
+
+    def _is_alike(self, name: str, layout: Layout) -> bool:
+        try:
+            with translated_errors(self._uri, layout.name):
+                return _alike(self._describe(name), layout)
+        except CollectionNotFoundError:
+            return False
 
 
 def _alike(found: Layout, expected: Layout) -> bool:
