@@ -5,9 +5,7 @@ from typing import Any
 
 from langchain_core.documents import BaseDocumentTransformer
 
-from ..errors import CollectionReplacedError
 from ..stores.collection_rows import FEW_ROWS, TYPICAL_ROWS, CollectionRows, Row
-from ..stores.connection import is_file_uri
 from ..stores.layout import PARTS_PROPERTY, TERMS_FIELD, TEXT_FIELD, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.searched_text import index_terms
@@ -53,22 +51,23 @@ class CollectionMemory:
         return f"The splitter changed from {before} to {now}: chunks that it cuts differently are replaced."
 
     def write(self, rows: CollectionRows, new: Sequence[Row]) -> None:
-        """Write rows, unless the index is another one meanwhile: they may have vectors of another embedding.
+        """Write rows, unless the index is known to be another one: what goes to the old one is in vain.
 
         Raises:
             CollectionReplacedError: See `check_not_replaced`.
         """
-        # Servers pause at such a switch until everybody has noticed; see `rebuild`.
-        with rows.alone():
-            self.check_not_replaced(rows, now=is_file_uri(self._store.server.uri))
-            rows.upsert(new)
+        self.check_not_replaced(rows)
+        rows.upsert(new)
 
-    def check_not_replaced(self, rows: CollectionRows, *, now: bool = False) -> None:
+    def check_not_replaced(self, rows: CollectionRows, *, now: bool = False) -> Layout | None:
         """See to it that rows are still those of the index.
 
         Args:
             rows: What is read and written.
             now: Whether what was known a moment ago is not enough.
+
+        Returns:
+            What the collection is like; None if it is gone.
 
         Raises:
             CollectionReplacedError: A rebuild switched the index to another collection meanwhile.
@@ -78,10 +77,8 @@ class CollectionMemory:
             self._store.collection.refresh()
         layout = self._store.layout
         if layout is not None and layout.name != rows.layout.name:
-            raise CollectionReplacedError(
-                f"The index {self._store.collection_name!r} was rebuilt during this run, so the new one may lack what "
-                f"this run read. Run it again: what is missing is added."
-            )
+            raise self._store.collection.replaced()
+        return layout
 
     def finish(self, rows: CollectionRows, *, complete: bool, had_rows: bool, written: int) -> str | None:
         """Do what is due after a sync.
@@ -98,8 +95,7 @@ class CollectionMemory:
         Raises:
             CollectionReplacedError: See `check_not_replaced`.
         """
-        self.check_not_replaced(rows, now=True)
-        layout = self._store.layout
+        layout = self.check_not_replaced(rows, now=True)
         if layout is None:
             return None
         note = None

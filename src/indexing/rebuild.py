@@ -13,9 +13,10 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, InputError, StoreError
-from ..stores.collection import LAYOUT_SECONDS, LONGEST_NAME, Collection
+from ..stores.collection import LAYOUT_SECONDS, Collection
 from ..stores.connection import is_file_uri
 from ..stores.milvus import MilvusStore
+from ..stores.write_names import LONGEST_NAME
 from .identity import identify
 from .rebuild_losses import check_nothing_is_lost
 from .report import OnProgress, SyncReport
@@ -25,7 +26,7 @@ from .sync import sync
 _MARK = "rebuild"
 # To the microsecond, so that no two rebuilds have one name.
 _STAMP = "%Y%m%d_%H%M%S_%f"
-# How long a switch waits for others to notice it: as long as they believe what they know, and a write or so under way.
+# How long readers on a server may believe that the name stands for the old collection, and a request or so under way.
 _GRACE_SECONDS = LAYOUT_SECONDS + 1.0
 # A process that has the id of a dead one, as in a container, is another.
 _PROCESS = uuid.uuid4().hex
@@ -157,11 +158,9 @@ def _may_switch(store: MilvusStore, reports: Sequence[SyncReport]) -> bool:
 def _switch(index: Collection, store: MilvusStore) -> None:
     # Nobody has read it yet, and the first reader would wait for that.
     store.collection.load()
-    grace = 0.0 if is_file_uri(store.server.uri) else _GRACE_SECONDS
-    old = index.switch_to(store.collection_name, pause=grace)
+    old = index.switch_to(store.collection_name)
     if old is not None:
-        # Until then a reader may still believe that it is the index.
-        time.sleep(grace)
+        time.sleep(0.0 if is_file_uri(store.server.uri) else _GRACE_SECONDS)
         index.sibling(old).drop()
 
 

@@ -10,7 +10,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..chunk_keys import PART_KEY
-from ..errors import CollectionNotFoundError, InputError
+from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
 from ..source_parts import shard_range
 from ..stores.layout import PARTS_PROPERTY, Layout
 from ..stores.milvus import MilvusStore
@@ -110,7 +110,7 @@ class SyncRun:
                 if self._tally.is_watched:
                     self._tally.sources_total = self._reader.count_sources()
                 self._index(indexed, writer, lookahead)
-        except CollectionNotFoundError:
+        except (CollectionNotFoundError, CollectionReplacedError):
             if writer is not None and writer.rows is not None:
                 self._memory.check_not_replaced(writer.rows, now=True)
             raise

@@ -10,17 +10,16 @@ from typing import Any
 
 from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
-from ..errors import CollectionNotFoundError, InputError
+from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
 from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection, translated_errors
 from .layout import Layout, new_schema, read_layout, write_properties
 from .lite import clear_half_made
 from .read_write_lock import ReadWriteLock, alone
+from .write_names import LONGEST_NAME, WRITE_NAME, WriteNames, new_write_name
 
 # How long a layout is believed: another process may rebuild the collection and switch the alias to it.
 LAYOUT_SECONDS = 2.0
-# https://milvus.io/docs/limitations.md; Milvus Lite would take any, and its collections could not move to a server.
-LONGEST_NAME = 255
 _NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 # In the properties of every collection that we make, so that it is known as ours.
 _LAYOUT_VERSION = 1
@@ -64,6 +63,7 @@ class Collection:
         self._lock = lock
         # With when it was asked for; in one piece, since another thread may read it.
         self._known: tuple[Layout | None, float] = (None, float("-inf"))
+        self._write_names = WriteNames(client, server.uri, self._describe, lock=lock, timeout=timeout)
 
     # --- what there is
 
@@ -107,14 +107,43 @@ class Collection:
             self.server,
             layout,
             load=partial(self.load, layout),
+            write_name=partial(self.write_name, layout),
+            read_name=partial(self._write_names.used, layout),
             lock=self._lock,
             timeout=self._timeout,
         )
 
+    def write_name(self, layout: Layout) -> str:
+        """The name to write to a collection by, which leads to it alone; see `write_names`.
+
+        Raises:
+            CollectionReplacedError: The name stands for another collection than the one described.
+            CollectionNotFoundError: The collection is gone.
+        """
+        name = self._write_names.of(layout)
+        if name is None:
+            raise self.replaced()
+        if name not in (layout.name, layout.properties.get(WRITE_NAME)):
+            # It has been made just now, and whoever reads the collection is to know it.
+            self.refresh()
+        return name
+
+    def replaced(self) -> CollectionReplacedError:
+        """What to tell whoever wrote to a collection that is not the index any more."""
+        return CollectionReplacedError(
+            f"The index {self.name!r} was rebuilt meanwhile, so the new one may lack what was read or written before. "
+            f"Run it again: what is missing is added."
+        )
+
     def switched(self, layout: Layout) -> bool:
         """Whether the name stands for another collection than the one described, e.g. after a rebuild."""
-        now = self.refresh()
+        now = self.look_again()
         return now is not None and now.name != layout.name
+
+    def look_again(self) -> Layout | None:
+        """Read the layout anew after the collection was not found, and believe nothing of its names."""
+        self._write_names.forget()
+        return self.refresh()
 
     def _read(self) -> Layout | None:
         # At the first switch the name goes from a collection to an alias, and is gone for a moment, or for longer where
@@ -127,15 +156,17 @@ class Collection:
             if not self._has(name):
                 return None
             try:
-                description = self.client.describe_collection(name, timeout=self._timeout)
-                layout = read_layout(description)
-                # Of ours it is known. To describe an index, Milvus Lite counts all rows.
-                return layout if layout.ours else replace(layout, metric=self._metric(layout))
+                return self._describe(name)
             except Exception:
                 # Dropped or renamed between the two questions.
                 if not self._has(name):
                     return None
                 raise
+
+    def _describe(self, name: str) -> Layout:
+        layout = read_layout(self.client.describe_collection(name, timeout=self._timeout))
+        # Of ours it is known. To describe an index, Milvus Lite counts all rows.
+        return layout if layout.ours else replace(layout, metric=self._metric(layout))
 
     def _has(self, name: str) -> bool:
         # Servers refuse to look for longer names, such as a parked one may be.
@@ -156,7 +187,9 @@ class Collection:
     def create(self, *, dimension: int | None, bm25: bool, sparse: bool, properties: Mapping[str, Any]) -> Layout:
         """Create the collection, with its indexes, and load it. One that another process makes meanwhile is fine."""
         schema = new_schema(dimension=dimension, bm25=bm25, sparse=sparse)
-        remembered = write_properties({**properties, **self.new_properties, "layout": _LAYOUT_VERSION})
+        write_name = new_write_name(self.name)
+        ours = {"layout": _LAYOUT_VERSION, WRITE_NAME: write_name}
+        remembered = write_properties({**properties, **self.new_properties, **ours})
         with self._errors(), alone(self._lock):
             try:
                 self._create(schema, remembered)
@@ -172,6 +205,8 @@ class Collection:
             with self._errors(), alone(self._lock):
                 self.client.drop_alias(self.name, timeout=self._timeout)
             self.refresh()
+        if self.existing().properties.get(WRITE_NAME) == write_name:
+            self._write_names.give(self.existing().name, write_name)
         # A server takes seconds to load even an empty collection, in which rows can be written already. Whoever reads
         # before that waits for it; see `CollectionRows`.
         self.load(wait=False)
@@ -234,20 +269,27 @@ class Collection:
             real = self._real_name()
             # First what a switch left: it would be taken for the collection as soon as that is gone.
             if real != self.parked_name and self._has(self.parked_name):
-                self.client.drop_collection(self.parked_name, timeout=self._timeout)
+                self._drop(self.parked_name)
             if real is not None:
                 if real != self.name:
                     self.client.drop_alias(self.name, timeout=self._timeout)
-                self.client.drop_collection(real, timeout=self._timeout)
+                self._drop(real)
         self.refresh()
 
-    def switch_to(self, new: str, *, pause: float = 0.0) -> str | None:
+    def _drop(self, real: str) -> None:
+        self._write_names.take(real)
+        try:
+            self.client.drop_collection(real, timeout=self._timeout)
+        except MilvusException:
+            # A writer may have given it a name just now.
+            self._write_names.take(real)
+            self.client.drop_collection(real, timeout=self._timeout)
+
+    def switch_to(self, new: str) -> str | None:
         """Make the name an alias of another collection, in one step where it is an alias already.
 
         Args:
             new: Name of a collection.
-            pause: Seconds for which nothing has the name where it is a collection's: whoever writes to it has noticed
-                after them, and does not write to the new one what was meant for the old one.
 
         Returns:
             Name of the collection that it stood for; None if there was none, or it was this one.
@@ -255,23 +297,34 @@ class Collection:
         with self._errors(), alone(self._lock):
             old = self._real_name()
             if old == self.name:
-                # No name can be a collection's and an alias'. For a moment there is none; see `_read`.
-                old = self.parked_name
-                self.client.rename_collection(self.name, old, timeout=self._timeout)
-                try:
-                    time.sleep(pause)
-                    self._create_alias(new)
-                except BaseException:
-                    # Ctrl-C, say. What else is wrong is more worth knowing.
-                    with suppress(MilvusException):
-                        self.client.rename_collection(old, self.name, timeout=self._timeout)
-                    raise
+                old = self._give_name_to(new)
             elif old is None:
                 self._create_alias(new)
             elif old != new:
                 self.client.alter_alias(new, self.name, timeout=self._timeout)
         self.refresh()
         return old if old != new else None
+
+    def _give_name_to(self, new: str) -> str:
+        # No name can be a collection's and an alias'. For a moment there is none; see `_read`.
+        old = self.parked_name
+        try:
+            self.client.rename_collection(self.name, old, timeout=self._timeout)
+        except MilvusException:
+            # Another process made it an alias meanwhile.
+            now = self._real_name()
+            if now in (None, self.name):
+                raise
+            self.client.alter_alias(new, self.name, timeout=self._timeout)
+            return str(now)
+        try:
+            self._create_alias(new)
+        except BaseException:
+            # Ctrl-C, say. What else is wrong is more worth knowing.
+            with suppress(MilvusException):
+                self.client.rename_collection(old, self.name, timeout=self._timeout)
+            raise
+        return old
 
     def _create_alias(self, new: str) -> None:
         try:
@@ -318,9 +371,9 @@ class Collection:
 
     def set_properties(self, properties: Mapping[str, Any], layout: Layout | None = None) -> None:
         """Remember JSON values with a collection, by default with the one that has the name now."""
-        layout = layout or self.existing()
+        name = self.write_name(layout or self.existing())
         with self._errors(), alone(self._lock):
-            self.client.alter_collection_properties(layout.name, properties=write_properties(properties))
+            self.client.alter_collection_properties(name, properties=write_properties(properties))
         self.refresh()
 
     def _errors(self) -> AbstractContextManager[None]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 from pymilvus import MilvusClient
@@ -46,6 +48,8 @@ class CollectionRows:
         layout: Layout,
         *,
         load: Callable[[], None],
+        write_name: Callable[[], str],
+        read_name: Callable[[], str],
         lock: ReadWriteLock | None,
         timeout: float,
     ) -> None:
@@ -53,6 +57,8 @@ class CollectionRows:
         self._server = server
         self.layout = layout
         self._load = load
+        self._write_name = write_name
+        self._read_name = read_name
         self._lock = lock
         self._timeout = timeout
 
@@ -74,11 +80,12 @@ class CollectionRows:
         # Milvus has no upsert for keys that it makes itself. Milvus Lite's keeps the metadata keys that the new row
         # has not; there, an insert replaces the row with the same key.
         insert = self.layout.auto_id or self._server.lite
-        packed = write_packed(self._client, self.layout, rows, insert=insert, timeout=self._timeout)
+        written = self._written
+        packed = write_packed(self._client, written, rows, insert=insert, timeout=self._timeout)
         if packed is not None:
             return packed
         write = self._client.insert if insert else self._client.upsert
-        return [str(row_id) for row_id in write(self.layout.name, data=rows, timeout=self._timeout)["ids"]]
+        return [str(row_id) for row_id in write(written.name, data=rows, timeout=self._timeout)["ids"]]
 
     def add(self, rows: Sequence[Row]) -> list[str]:
         """`upsert`, and on Milvus Lite what makes the rows found as fast and as fairly as the others."""
@@ -95,12 +102,12 @@ class CollectionRows:
         """Delete rows by id; unknown ids are no error."""
         for batch in _batches(ids, ROWS_PER_REQUEST):
             with self._writing():
-                self._client.delete(self.layout.name, filter=self._one_of(batch), timeout=self._timeout)
+                self._client.delete(self._written.name, filter=self._one_of(batch), timeout=self._timeout)
 
     def delete_where(self, expression: str) -> None:
         """Delete the rows that an expression matches."""
         with self._writing(expression):
-            self._client.delete(self.layout.name, filter=expression, timeout=self._timeout)
+            self._client.delete(self._written.name, filter=expression, timeout=self._timeout)
 
     # --- reading
 
@@ -211,7 +218,7 @@ class CollectionRows:
     def flush(self) -> None:
         """Write what is in memory to disk. On Milvus Lite this also builds the indexes that make a search fast."""
         with self._writing():
-            self._client.flush(self.layout.name, timeout=self._timeout)
+            self._client.flush(self._written.name, timeout=self._timeout)
 
     def level_statistics(self, at_most: int = TYPICAL_ROWS) -> None:
         """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.
@@ -242,6 +249,11 @@ class CollectionRows:
             with self._writing():
                 self.upsert([change(row) for row in self.find(self._matches_all, ROWS_PER_REQUEST, fields)])
 
+    @cached_property
+    def _written(self) -> Layout:
+        """The layout, with the name that writes go to."""
+        return replace(self.layout, name=self._write_name())
+
     @property
     def _all_fields(self) -> list[str]:
         """What a row is written with: all but what Milvus makes itself."""
@@ -270,7 +282,8 @@ class CollectionRows:
 
     def _read_once(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
         with self._errors(expression), self._lock.reading() if self._lock else nullcontext():
-            return call(self.layout.name, timeout=self._timeout, **arguments)
+            name = self.layout.name if self._server.lite else self._read_name()
+            return call(name, timeout=self._timeout, **arguments)
 
     @contextmanager
     def _writing(self, expression: str | None = None) -> Iterator[None]:

@@ -3,8 +3,8 @@
 import secrets
 import uuid
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from langchain_core.documents import Document
@@ -13,17 +13,25 @@ from langchain_core.vectorstores import VectorStore
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 from numpy.typing import NDArray
 
-from ..errors import EmbeddingMismatchError, InputError, ModelResponseError
+from ..errors import (
+    CollectionNotFoundError,
+    CollectionReplacedError,
+    EmbeddingMismatchError,
+    InputError,
+    ModelResponseError,
+)
 from ..text_analysis import VERSION as ANALYSIS_VERSION
 from ..vectors import usable
 from .collection import Collection
-from .collection_rows import Row
+from .collection_rows import CollectionRows, Row
 from .connection import Server
 from .fingerprint import fingerprint_of
 from .layout import Layout
 from .rows import check_chunks, check_vectors, to_row
 from .search_methods import Filter
 from .searched_text import embedded_texts
+
+T = TypeVar("T")
 
 
 class WriteMethods(VectorStore):
@@ -130,18 +138,30 @@ class WriteMethods(VectorStore):
             return []
         if embeddings is not None:
             check_vectors(embeddings, len(texts), lambda: self.layout)
-        layout = self.writable_layout(len(embeddings[0]) if embeddings else None)
-        if layout.auto_id and any(ids or ()):
-            raise InputError(f"Milvus makes the ids of the collection {self.collection_name!r} itself. Give none.")
-        row_ids = [row_id or _random_id(layout) for row_id in ids or [None] * len(texts)]
-        rows = self.to_rows(layout, row_ids, texts, metadatas or [{}] * len(texts), embeddings)
-        collection = self.collection.rows(layout)
-        if layout.auto_id:
-            row_ids = collection.add(rows)
-        else:
+
+        def add(layout: Layout, stored: CollectionRows) -> list[str]:
+            if layout.auto_id and any(ids or ()):
+                raise InputError(f"Milvus makes the ids of the collection {self.collection_name!r} itself. Give none.")
+            row_ids = [row_id or _random_id(layout) for row_id in ids or [None] * len(texts)]
+            rows = self.to_rows(layout, row_ids, texts, metadatas or [{}] * len(texts), embeddings)
+            if layout.auto_id:
+                return stored.add(rows)
             # Of an id that is given twice, Milvus would keep both.
-            collection.add(list({row[layout.primary_field]: row for row in rows}.values()))
-        return row_ids
+            stored.add(list({row[layout.primary_field]: row for row in rows}.values()))
+            return row_ids
+
+        return self._write(self.writable_layout(len(embeddings[0]) if embeddings else None), add)
+
+    def _write(self, layout: Layout, write: Callable[[Layout, CollectionRows], T]) -> T:
+        """Write to a collection, or to the one of the same embedding with which a rebuild took its place meanwhile."""
+        try:
+            return write(layout, self.collection.rows(layout))
+        except (CollectionNotFoundError, CollectionReplacedError):
+            self.collection.look_again()
+            now = self.layout
+            if now is None:
+                raise
+            return write(now, self.collection.rows(now))
 
     def writable_layout(self, dimension: int | None) -> Layout:
         """The layout of the collection, which is created if it is not there.
@@ -242,12 +262,13 @@ class WriteMethods(VectorStore):
             raise InputError("Give ids or a filter to delete; to delete everything use drop().")
         if ids and expression:
             raise InputError("Give ids or a filter to delete, not both.")
-        if self.layout is None:
+        layout = self.layout
+        if layout is None:
             return True
         if ids:
-            self.collection.rows(self.layout).delete(ids)
+            self._write(layout, lambda _, rows: rows.delete(ids))
         elif expression:
-            self.collection.rows(self.layout).delete_where(expression)
+            self._write(layout, lambda _, rows: rows.delete_where(expression))
         return True
 
     def drop(self) -> None:

@@ -214,15 +214,15 @@ class TestTheSwitch:
     def test_gives_the_name_back_when_it_is_interrupted(self, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
         index.sync(OLD)
 
-        def interrupt(_: float) -> None:
+        def interrupt(*_: str, **__: Any) -> None:
             raise KeyboardInterrupt
 
         with index.open() as switching, index.open(f"{index.name}_2") as new:
             sync(Pages(NEW), Lines(), new)
             with monkeypatch.context() as patch:
-                patch.setattr(collection_module.time, "sleep", interrupt)
+                patch.setattr(switching.client, "create_alias", interrupt)
                 with pytest.raises(KeyboardInterrupt):
-                    switching.collection.switch_to(new.collection_name, pause=3)
+                    switching.collection.switch_to(new.collection_name)
         assert index.collections == ["", "_2"]
         assert index.places == chunks_of(OLD)
 

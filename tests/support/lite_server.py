@@ -45,7 +45,11 @@ class LiteServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_for_port(self._port)
+        try:
+            wait_for_port(self._port)
+        except BaseException:
+            self.kill()
+            raise
 
     def kill(self) -> None:
         """End it at once."""

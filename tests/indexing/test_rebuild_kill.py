@@ -1,0 +1,141 @@
+"""A rebuild that is killed leaves the old index or the new one, whole, and the next run finishes what it began."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from milvus_rag.errors import EmbeddingMismatchError
+from milvus_rag.indexing import rebuild as rebuild_module
+from support.held_up import CLIENT, Point, die_in_rebuild, processes, rebuild_pages
+from support.lite_server import LiteServer
+from support.pages import CountingEmbeddings, chunks_of, snapshot
+from support.rebuilding import Index
+
+OLD = {"a.md": "one\ntwo", "b.md": "three"}
+NEW = {"a.md": "one\nchanged", "c.md": "four"}
+_KILLS = 20
+_START_SECONDS = 60
+# From the start of a rebuild to its end, about as long as it takes.
+_LATEST_SECONDS = 0.8
+
+# All that a first rebuild changes but rows: what it makes, its switch, and what it drops.
+STEPS = [
+    ("create_collection", 1),
+    ("create_alias", 1),
+    ("create_alias", 2),
+    ("load_collection", 1),
+    ("rename_collection", 1),
+    ("drop_alias", 1),
+    ("drop_collection", 1),
+]
+SERVERS = ["served_lite_uri", pytest.param("server_uri", marks=pytest.mark.server)]
+
+
+@pytest.fixture(scope="module")
+def served_lite_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of Milvus Lite as a server."""
+    with LiteServer(tmp_path_factory.mktemp("lite") / "served.db") as server:
+        yield server.uri
+
+
+@pytest.fixture(params=SERVERS)
+def index(request: pytest.FixtureRequest, collection_name: str) -> Iterator[Index]:
+    found = Index(request.getfixturevalue(request.param), collection_name)
+    yield found
+    found.drop()
+
+
+@pytest.fixture(autouse=True)
+def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is for readers on a server, of which there are none."""
+    monkeypatch.setattr(rebuild_module, "_GRACE_SECONDS", 0)
+
+
+def check(index: Index, pages: dict[str, str]) -> None:
+    """All rows are there, each once, with vectors of the index' embedding."""
+    with index.open() as store:
+        rows = snapshot(store).values()
+    assert sorted((row["source"], row["chunk"], row["text"]) for row in rows) == sorted(chunks_of(pages))
+    for row in rows:
+        assert row["vector"] == pytest.approx(index.embedding.vector(row["text"]), abs=1e-5), row["text"]
+
+
+def is_built_with(index: Index, model: str) -> bool:
+    """Whether the index has this embedding, which is also the one to open it with from now on."""
+    index.embedding = CountingEmbeddings(model=model)
+    try:
+        with index.open() as store:
+            return store.exists
+    except EmbeddingMismatchError:
+        return False
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("function", "call"), STEPS)
+def test_at_each_step(index: Index, function: str, call: int, after: bool) -> None:
+    index.sync(OLD)
+    die_in_rebuild(index.uri, index.name, NEW, "newer", Point("", CLIENT, function, call, after))
+    if is_built_with(index, "newer"):
+        check(index, NEW)
+    else:
+        assert is_built_with(index, "counting")
+        check(index, OLD)
+        # A sync goes on with what there is.
+        index.sync({**OLD, "d.md": "five"})
+        check(index, {**OLD, "d.md": "five"})
+    index.embedding = CountingEmbeddings(model="newer")
+    index.rebuild(NEW)
+    check(index, NEW)
+    assert len(index.collections) == 1
+
+
+def test_at_twenty_random_moments(lite_uri: str, tmp_path: Path) -> None:
+    """The embedding is another one in every round, and the pages too."""
+    index, chance = Index(lite_uri, "pages"), random.Random()  # noqa: S311 - other moments in every run
+    pages, model = pages_of(0, chance), "model 0"
+    index.embedding = CountingEmbeddings(model=model)
+    index.sync(pages)
+    kills = rounds = 0
+    while kills < _KILLS:
+        rounds += 1
+        assert rounds < 3 * _KILLS, "too few of the kills hit a rebuild"
+        new_pages, new_model = pages_of(rounds, chance), f"model {rounds}"
+        announce = tmp_path / f"begun-{rounds}"
+        process = processes().Process(target=rebuild_pages, args=(lite_uri, "pages", new_pages, new_model, announce))
+        process.start()
+        wait_for(announce)
+        time.sleep(chance.uniform(0.0, _LATEST_SECONDS))
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join(_START_SECONDS)
+        assert process.exitcode in (0, -signal.SIGKILL)
+        kills += process.exitcode != 0
+        if is_built_with(index, new_model):
+            pages, model = new_pages, new_model
+        else:
+            assert is_built_with(index, model)
+        check(index, pages)
+        pages = {**pages, "late.md": f"late {rounds}"}
+        index.sync(pages)
+        check(index, pages)
+    index.embedding = CountingEmbeddings(model="the last")
+    index.rebuild(pages)
+    check(index, pages)
+    assert len(index.collections) == 1
+
+
+def pages_of(number: int, chance: random.Random) -> dict[str, str]:
+    """Some that stay from round to round, and some that do not."""
+    texts = [f"page {page}, {chance.choice(['as ever', f'round {number}'])}" for page in range(12)]
+    return {f"{page:02}.md": f"{text}\nshared" for page, text in enumerate(texts)}
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not path.exists():
+        assert time.monotonic() < deadline, "the process did not start"
+        time.sleep(0.005)
