@@ -25,6 +25,17 @@ initial-cluster: default={peer}
 """
 
 
+@contextlib.contextmanager
+def milvus_server(folder: Path) -> Iterator[str]:
+    """Run a server of one's own with its data in a folder. Gives its URI."""
+    uri, process = _start(folder)
+    try:
+        yield uri
+    finally:
+        _kill(process.pid)
+        process.wait()
+
+
 def shared_server(folder: Path) -> "tuple[str, subprocess.Popen[bytes] | None]":
     """The server of a folder, started by the first process that asks for it.
 
