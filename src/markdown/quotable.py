@@ -86,6 +86,8 @@ class _Cutter:
         self._given = headings
         self._known = {heading.strip() for heading in headings}
         self._known_path = " > ".join(headings)
+        # Index of the last line that is not blank or a mark; -1 for none.
+        self._last_text = next((at for at in range(len(lines) - 1, -1, -1) if lines[at].strip(" #")), -1)
         self._path: list[tuple[int, str]] = []
         self._block = self._section = 0
 
@@ -171,7 +173,7 @@ class _Cutter:
             or line.rstrip().endswith(SENTENCE_MARKS)
         ):
             return False
-        return any(other.strip(" #") for other in self._lines[end:])
+        return end <= self._last_text
 
     def _heading(self, text: str, name: str, level: int) -> Quotable:
         self._section += 1

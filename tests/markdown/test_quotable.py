@@ -134,7 +134,7 @@ def test_every_piece_stands_in_the_text_to_the_character_and_in_order(lines: lis
     [
         " ", "\t", "#", "# a ", "# a\n", "# a {#", "a|b\n|-", "|-", "|-\n", "a\n|-|\n", "- a\n", "- ", "1. ", "* ",
         "<a ", "<a>", "<!-- a\n", "![", "{{", "`", "`a. B` ", "a. B ", "。", ".' ", "```\n", "- a\n  ```\n", "a\n\n",
-        "a\n===\n", "---\na: b\n", "- " + "word " * 200 + "\n  - a\n", "\n", "|\n", "e.g. ",
+        "a\n===\n", "---\na: b\n", "- " + "word " * 200 + "\n  - a\n", "\n", "|\n", "e.g. ", "### \nx\n\n",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", ["", "# a", "a | b\n", "- a\n\n  "])
