@@ -52,7 +52,14 @@ _DOWN_MESSAGES = re.compile(
     r"failed to connect|UNAVAILABLE|deadline exceeded|closed channel|timed? ?out",
     re.IGNORECASE,
 )
+_TIMEOUT_MESSAGES = re.compile(r"deadline exceeded|DEADLINE_EXCEEDED|timed out", re.IGNORECASE)
+# Of gRPC, at either end, and of Milvus, whose limit is quotaAndLimits.limits.maxOutputSize.
+_TOO_MUCH_MESSAGES = re.compile(
+    r"message larger than max|exceed(?:s|ed)? (?:the )?(?:limit|max)\w* ?(?:output)? ?size|maxOutputSize", re.IGNORECASE
+)
+_READ_ONLY_MESSAGES = re.compile(r"read-only file system|permission denied: ?'|errno 13|errno 30", re.IGNORECASE)
 _MISSING_FIELD_MESSAGE = "Insert missed an field"
+_UNHASHABLE_MESSAGE = "unhashable type"
 _CLOSED_MESSAGE = "should create connection first"
 
 
@@ -60,9 +67,17 @@ class CollectionNotLoadedError(StoreError):
     """A collection that is not searchable yet, or no longer."""
 
 
+class TooMuchAtOnceError(StoreError):
+    """A request, or an answer, of more bytes than Milvus sends or takes in one message."""
+
+
+class RowsWithListsError(StoreError):
+    """Milvus Lite cannot look for many values at once among rows, one of which has a list."""
+
+
 @dataclass(frozen=True)
 class Server:
-    """What answers at a URI, and what it can do.
+    """What answers at a URI, and what it can do; in the process that connected to it.
 
     Attributes:
         uri: Where it is, without credentials.
@@ -151,12 +166,40 @@ def _is_server_uri(uri: str) -> bool:
 
 
 @contextmanager
-def translated_errors(uri: str, collection: str | None = None, expression: str | None = None) -> Iterator[None]:
-    """Turn errors of pymilvus into ours; those that we know no more of pass as `StoreError` with their own text."""
+def translated_errors(
+    uri: str,
+    collection: str | None = None,
+    expression: str | None = None,
+    *,
+    doing: str = "answer",
+    timeout: float | None = None,
+) -> Iterator[None]:
+    """Turn errors of pymilvus into ours; those that we know no more of pass as `StoreError` with their own text.
+
+    Args:
+        uri: Where Milvus is.
+        collection: What is asked about.
+        expression: The filter that is asked with.
+        doing: What is asked for, as it follows "did not".
+        timeout: Seconds that it may take.
+    """
     try:
         yield
     except (MilvusException, grpc.RpcError, ConnectionError) as exc:
+        if timeout is not None and _is_late(exc, expression):
+            raise StoreUnavailableError(
+                f"Milvus at {public_uri(uri)} did not {doing} within {timeout:g} seconds (collection {collection!r}). "
+                f"If it is at work, give it more time: timeout= of open_store, or MILVUS_RAG_TIMEOUT. What was stored "
+                f"before is kept."
+            ) from exc
         raise _translate(exc, uri, collection, expression) from exc
+
+
+def _is_late(exc: Exception, expression: str | None) -> bool:
+    if isinstance(exc, grpc.Call) and exc.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return True
+    text = _message_of(exc)
+    return bool(_TIMEOUT_MESSAGES.search(text.replace(expression, "") if expression else text))
 
 
 def connect(uri: str, token: str | None, db_name: str | None, timeout: float) -> MilvusClient:
@@ -205,6 +248,15 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
             f"a database. Close the other one, or share the database with all of them: run "
             f"'milvus-lite server --data-dir {where} --port 19530' and use http://127.0.0.1:19530 as URI."
         )
+    if _TOO_MUCH_MESSAGES.search(reason):
+        return TooMuchAtOnceError(f"A request to Milvus at {where}, or its answer, is too large: {shown}")
+    if _READ_ONLY_MESSAGES.search(reason):
+        return StoreError(
+            f"{where} cannot be written: the database or the disk is read-only for this process ({shown}). Give it "
+            f"write permission, or copy the database to where it has that."
+        )
+    if expression and _UNHASHABLE_MESSAGE in reason:
+        return RowsWithListsError(f"Milvus Lite cannot use the filter {_shortened(repr(expression))}: {shown}")
     if expression and _FILTER_MESSAGES.search(text):
         return FilterError(f"Milvus cannot use the filter {_shortened(repr(expression))}: {shown}")
     # While it connects, pymilvus says of a refused token only that it cannot connect; gRPC knows why.

@@ -21,16 +21,26 @@ from ..errors import (
     StoreUnavailableError,
 )
 from ..text_analysis import check_language
+from . import conditions
 from .async_methods import AsyncMethods
 from .collection import Collection, check_name
 from .collection_rows import CollectionRows
-from .connection import Server, check_uri, connection_arguments, is_file_uri, public_uri, translated_errors
-from .filters import Column, to_expression
+from .conditions import Condition, to_condition
+from .connection import (
+    RowsWithListsError,
+    Server,
+    check_uri,
+    connection_arguments,
+    is_file_uri,
+    public_uri,
+    translated_errors,
+)
+from .filters import Column, both, read_filter
 from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, database_path, without_noise
 from .rows import check_vectors, to_document
-from .search_methods import Filter, Hits
+from .search_methods import Filter, Hits, check_number, check_text
 from .searched_text import index_terms
 from .write_methods import WriteMethods
 
@@ -255,13 +265,19 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
 
     def count(self, filter: Filter = None) -> int:
         """Number of rows, or of those that a filter matches."""
-        return self._read(lambda _, rows: rows.count(self.to_expression(filter)), 0)
+        return self._read_where(filter, lambda _, rows, condition: conditions.count(rows, condition), 0)
 
     def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter as a Milvus expression for this collection; see `stores.filters`."""
-        layout = self.layout
-        expression = to_expression(filter, layout.column_of if layout else Column)
-        return f"({expression}) and ({expr})" if expression and expr else expression or expr or ""
+        """A filter as a Milvus expression for this collection: all rows that match satisfy it.
+
+        Where Milvus cannot say what a filter does (see `stores.filters`), others do too; the store's own methods, which
+        take the filter itself, leave those out.
+        """
+        return self._condition(both(filter, expr), self.layout).expression
+
+    def _condition(self, filter: Filter, layout: Layout | None, *, use_in: bool = True) -> Condition:
+        column_of = layout.column_of if layout else Column
+        return to_condition(filter, column_of, lite=self.server.lite, use_in=use_in)
 
     # --- reading
 
@@ -285,6 +301,19 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
                 if now is None or now.name == layout.name:
                     return answer
 
+    def _read_where(self, filter: Filter, read: Callable[[Layout, CollectionRows, Condition], T], nothing: T) -> T:
+        """`_read` with a filter, which is checked also while there is no collection."""
+        if filter is not None:
+            read_filter(filter)
+
+        def read_here(layout: Layout, rows: CollectionRows) -> T:
+            try:
+                return read(layout, rows, self._condition(filter, layout))
+            except RowsWithListsError:
+                return read(layout, rows, self._condition(filter, layout, use_in=False))
+
+        return self._read(read_here, nothing)
+
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Documents by id, in the order asked for; unknown ids are left out."""
         found: list[Document] = self._read(lambda layout, rows: [to_document(layout, r) for r in rows.get(ids)], [])
@@ -295,18 +324,22 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         self, expr: Filter, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
     ) -> list[Document]:
         """Documents that a filter matches, with these `fields` of metadata; `roots`: by `ROOTS_KEY` who synced each."""
-        expression, document = self.to_expression(expr), partial(to_document, fields=fields, roots=roots)
-        return self._read(lambda layout, rows: [document(layout, row) for row in rows.find(expression, limit)], [])
+        check_number("limit", limit)
+
+        def read(layout: Layout, rows: CollectionRows, condition: Condition) -> list[Document]:
+            document = partial(to_document, layout, fields=fields, roots=roots)
+            return [document(row) for row in conditions.find(rows, condition, limit)]
+
+        return self._read_where(expr, read, [])
 
     def get_pks(self, expr: Filter, **kwargs: Any) -> list[str]:
         """Ids of the rows that a filter matches."""
-        expression = self.to_expression(expr)
 
-        def read(layout: Layout, rows: CollectionRows) -> list[str]:
-            batches = rows.iterate(expression, [layout.primary_field])
+        def read(layout: Layout, rows: CollectionRows, condition: Condition) -> list[str]:
+            batches = conditions.iterate(rows, condition, [layout.primary_field])
             return [str(row[layout.primary_field]) for batch in batches for row in batch]
 
-        return self._read(read, [])
+        return self._read_where(expr, read, [])
 
     def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
         """The `k` rows whose vectors are nearest; the score is the inner product, or cosine (1 / (1 + distance) on L2).
@@ -324,7 +357,9 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         """
         check_vectors([vector], 1, lambda: self.layout)
 
-        def read(layout: Layout, rows: CollectionRows) -> Hits:
+        check_number("k", k)
+
+        def read(layout: Layout, rows: CollectionRows, condition: Condition) -> Hits:
             if layout.vector_field is None:
                 raise CollectionSchemaError(
                     f"The collection {self.collection_name!r} has no dense vectors. Search it with mode='full_text'."
@@ -334,9 +369,9 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
                     f"The collection {self.collection_name!r} keeps vectors of {layout.dimension} dimensions, and is "
                     f"searched with one of {len(vector)}. Use the embedding it was built with."
                 )
-            return self._hits(rows, layout.vector_field, list(vector), k, filter, vectors=vectors)
+            return self._hits(rows, layout.vector_field, list(vector), k, condition, vectors=vectors)
 
-        return self._read(read, [])
+        return self._read_where(filter, read, [])
 
     def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
         """The `k` rows that match a question's words best, by BM25 or by the sparse model.
@@ -346,10 +381,12 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         Raises:
             FullTextUnavailableError: There is no full-text search here.
         """
+        check_text(question)
+        check_number("k", k)
         if not self.has_full_text:
             raise FullTextUnavailableError(self._no_full_text())
 
-        def read(layout: Layout, rows: CollectionRows) -> Hits:
+        def read(layout: Layout, rows: CollectionRows, condition: Condition) -> Hits:
             if layout.sparse_field is None:
                 return []
             query: Any = question
@@ -357,25 +394,26 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
                 query = self.sparse_embedding.embed_query(question)
             elif layout.ours:
                 query = index_terms(question, self.language)
-            return self._hits(rows, layout.sparse_field, query, k, filter, vectors=vectors) if query else []
+            return self._hits(rows, layout.sparse_field, query, k, condition, vectors=vectors) if query else []
 
-        return self._read(read, [])
+        return self._read_where(filter, read, [])
 
     def _hits(
-        self, rows: CollectionRows, field: str, query: Any, k: int, filter: Filter, *, vectors: bool = False
+        self, rows: CollectionRows, field: str, query: Any, k: int, condition: Condition, *, vectors: bool = False
     ) -> Hits:
-        if k < 1:
-            raise InputError(f"k is the number of hits, at least 1, not {k}.")
         layout = rows.layout
         vector_field = layout.vector_field if vectors else None
         fields = [*layout.document_fields, *([vector_field] if vector_field else [])]
         hits = []
-        for row, score in rows.search(field, query, k, self.to_expression(filter), fields):
+        for row, score in conditions.search(rows, condition, field, query, k, fields):
             document = to_document(layout, row)
             if vector_field:
                 document.metadata[VECTOR_KEY] = row[vector_field]
             hits.append((document, score))
         return hits
+
+    def _delete_where(self, filter: Filter) -> None:
+        self._read_where(filter, lambda _, rows, condition: conditions.delete(rows, condition), None)
 
     @classmethod
     def from_texts(

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,12 @@ def check_chunks(
     for row_id in ids or ():
         if row_id:
             to_primary_key(Layout(), row_id)
+
+
+def check_ids(ids: Any) -> None:
+    """Raise an `InputError` where something else stands for a list of ids."""
+    if ids is not None and (isinstance(ids, str | bytes) or not isinstance(ids, Iterable)):
+        raise InputError(f"ids is a list of texts, not {type(ids).__name__}: {ids!r}")
 
 
 def check_vectors(vectors: Any, count: int, layout: Callable[[], Layout | None]) -> None:

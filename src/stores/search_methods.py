@@ -12,12 +12,25 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from ..chunk_keys import VECTOR_KEY
 from ..errors import CollectionSchemaError, InputError
+from .filters import both
 
 Filter = Mapping[str, Any] | str | None
 Hits = list[tuple[Document, float]]
 
 # What LangChain's retrievers and langchain_milvus' callers pass along, and what has no meaning here.
 _IGNORED = frozenset({"timeout"})
+
+
+def check_number(name: str, value: Any, least: int = 1) -> None:
+    """Raise an `InputError` for what is no number of hits."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} is a whole number, at least {least}, not {value!r}.")
+
+
+def check_text(query: Any) -> None:
+    """Raise an `InputError` for what is no question."""
+    if not isinstance(query, str):
+        raise InputError(f"A query is a text, not {type(query).__name__}.")
 
 
 class SearchMethods(VectorStore):
@@ -32,10 +45,6 @@ class SearchMethods(VectorStore):
     @abstractmethod
     def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
         """The `k` rows that match a question's words best."""
-
-    @abstractmethod
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter as a Milvus expression."""
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """The `k` documents nearest to a query; see `similarity_search_with_score`."""
@@ -84,7 +93,8 @@ class SearchMethods(VectorStore):
         unknown = sorted(kwargs.keys() - _IGNORED - {"filter", "expr"})
         if unknown:
             raise InputError(f"A search takes k, filter and expr, not {', '.join(unknown)}.")
-        return self.to_expression(kwargs.get("filter"), kwargs.get("expr"))
+        chosen: Filter = both(kwargs.get("filter"), kwargs.get("expr"))
+        return chosen
 
     def _select_relevance_score_fn(self) -> Any:
         """A score as LangChain's relevance, 0 to 1."""

@@ -19,9 +19,10 @@ from ..vectors import usable
 from .collection import Collection
 from .collection_rows import Row
 from .connection import Server
+from .filters import both
 from .fingerprint import fingerprint_of
 from .layout import Layout
-from .rows import check_chunks, check_vectors, to_row
+from .rows import check_chunks, check_ids, check_vectors, to_row
 from .search_methods import Filter
 from .searched_text import embedded_texts
 
@@ -51,8 +52,8 @@ class WriteMethods(VectorStore):
         """Language of the full-text analysis."""
 
     @abstractmethod
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter as a Milvus expression."""
+    def _delete_where(self, filter: Filter) -> None:
+        """Delete the rows that a filter matches."""
 
     def add_texts(
         self,
@@ -237,17 +238,18 @@ class WriteMethods(VectorStore):
             FilterError: The filter cannot be used; nothing is deleted.
             InputError: There is neither an id nor a filter, or there are both.
         """
-        expression = self.to_expression(kwargs.get("filter"), expr)
-        if ids is None and not expression:
+        chosen = both(kwargs.get("filter"), expr)
+        if ids is None and chosen is None:
             raise InputError("Give ids or a filter to delete; to delete everything use drop().")
-        if ids and expression:
+        if ids and chosen is not None:
             raise InputError("Give ids or a filter to delete, not both.")
-        if self.layout is None:
-            return True
+        check_ids(ids)
         if ids:
-            self.collection.rows(self.layout).delete(ids)
-        elif expression:
-            self.collection.rows(self.layout).delete_where(expression)
+            layout = self.layout
+            if layout is not None:
+                self.collection.rows(layout).delete(ids)
+        elif chosen is not None:
+            self._delete_where(chosen)
         return True
 
     def drop(self) -> None:
