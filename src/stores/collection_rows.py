@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from pymilvus import MilvusClient
@@ -68,12 +69,13 @@ class CollectionRows:
         """Write rows; one whose id is there already is replaced. Returns the ids."""
         ids: list[str] = []
         for batch in row_batches(rows, lite=self._server.lite):
-            with self._writing():
-                ids += self._write(list(batch))
+            doing = f"store {len(batch)} rows"
+            ids += self._write_once(partial(self._write, list(batch)), doing)
         return ids
 
     def alone(self) -> AbstractContextManager[None]:
         """While this is held, nobody else writes to a Milvus Lite database, nor switches a name in it."""
+        self._server.check_process()
         return alone(self._lock)
 
     def _write(self, rows: list[Row]) -> list[str]:
@@ -100,13 +102,15 @@ class CollectionRows:
     def delete(self, ids: Sequence[str]) -> None:
         """Delete rows by id; unknown ids are no error."""
         for batch in id_batches(ids):
-            with self._writing("delete"):
-                self._client.delete(self.layout.name, filter=self._one_of(batch), timeout=self._timeout)
+            self._delete(self._one_of(batch), None)
 
     def delete_where(self, expression: str) -> None:
         """Delete the rows that an expression matches."""
-        with self._writing(expression):
-            self._client.delete(self.layout.name, filter=expression, timeout=self._timeout)
+        self._delete(expression, expression)
+
+    def _delete(self, chosen: str, expression: str | None) -> None:
+        delete = partial(self._client.delete, self.layout.name, filter=chosen, timeout=self._timeout)
+        self._write_once(delete, "delete rows", expression)
 
     # --- reading
 
@@ -158,9 +162,7 @@ class CollectionRows:
             options["consistency_level"] = consistency_level
         wanted, key = list(fields or self.layout.document_fields), self.layout.primary_field
         try:
-            answer = self._read(
-                self._client.query, expression, filter=expression, output_fields=wanted, **options
-            )
+            answer = self._read(self._client.query, expression, filter=expression, output_fields=wanted, **options)
         except TooMuchAtOnceError:
             if wanted == [key]:
                 raise
@@ -273,8 +275,7 @@ class CollectionRows:
 
     def flush(self) -> None:
         """Write what is in memory to disk. On Milvus Lite this also builds the indexes that make a search fast."""
-        with self._writing():
-            self._client.flush(self.layout.name, timeout=self._timeout)
+        self._write_once(partial(self._client.flush, self.layout.name, timeout=self._timeout), "flush what it has")
 
     def level_statistics(self, at_most: int = _TYPICAL_ROWS) -> None:
         """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.
@@ -302,13 +303,14 @@ class CollectionRows:
         count = self.count()
         for _ in range(0, min(count, at_most or count), ROWS_PER_REQUEST):
             # What is written anew goes to the end, so these are other rows each time.
-            with self._writing():
+            with self.alone():
                 self.upsert([change(row) for row in self.find(self._matches_all, ROWS_PER_REQUEST, fields)])
 
     @property
     def _all_fields(self) -> list[str]:
         """What a row is written with: all but what Milvus makes itself."""
-        names = [*self.layout.document_fields, self.layout.terms_field, self.layout.vector_field]
+        layout = self.layout
+        names = [*layout.document_fields, layout.terms_field, layout.vector_field, *sorted(layout.other_vectors)]
         if self.layout.terms_field is None:
             names.append(self.layout.sparse_field)
         return list(dict.fromkeys(name for name in names if name))
@@ -324,24 +326,34 @@ class CollectionRows:
         return f"{field} >= {_LEAST_INT64}" if self.layout.integer_ids else f'{field} != ""'
 
     def _read(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
+        def read() -> Any:
+            with (
+                self._errors(expression, doing=f"answer a {call.__name__.removesuffix('_iterator')}"),
+                self._lock.reading() if self._lock else nullcontext(),
+            ):
+                return call(self.layout.name, timeout=self._timeout, **arguments)
+
+        return self._loaded(read)
+
+    def _write_once(self, call: Callable[[], T], doing: str, expression: str | None = None) -> T:
+        def write() -> T:
+            with self._errors(expression, doing=doing), self.alone():
+                return call()
+
+        return self._loaded(write)
+
+    def _loaded(self, call: Callable[[], T]) -> T:
         try:
-            return self._read_once(call, expression, **arguments)
+            return call()
         except CollectionNotLoadedError:
-            # It was just created, maybe by another process that is not through, or a Milvus Lite server started anew.
+            # It was just created, maybe by another process that is not through, or somebody released it, or a Milvus
+            # Lite server was started anew.
             self._load()
-            return self._read_once(call, expression, **arguments)
+            return call()
 
-    def _read_once(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
-        with self._errors(expression), self._lock.reading() if self._lock else nullcontext():
-            return call(self.layout.name, timeout=self._timeout, **arguments)
-
-    @contextmanager
-    def _writing(self, expression: str | None = None) -> Iterator[None]:
-        with self._errors(expression), self.alone():
-            yield
-
-    def _errors(self, expression: str | None = None) -> AbstractContextManager[None]:
-        return translated_errors(self._server.uri, self.layout.name, expression)
+    def _errors(self, expression: str | None = None, doing: str = "answer") -> AbstractContextManager[None]:
+        self._server.check_process()
+        return translated_errors(self._server.uri, self.layout.name, expression, doing=doing, timeout=self._timeout)
 
 
 def _thorough(ask: Callable[[Mapping[str, Any]], list[tuple[Row, float]]], limit: int) -> list[tuple[Row, float]]:

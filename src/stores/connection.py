@@ -1,9 +1,10 @@
 """Connections to Milvus: Lite, a server, or Zilliz Cloud by URI, and what their errors mean."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ _AUTH_MESSAGES = re.compile(
     r"incorrect.{0,40}\bpassword",
     re.IGNORECASE,
 )
+_RIGHTS_MESSAGES = re.compile(r"permission ?den(?:y|ied)", re.IGNORECASE)
 _DOWN_MESSAGES = re.compile(
     r"fail(?:ed)? connecting|connect(?:ion)? (?:failed|refused|error)|server unavailable|illegal connection|"
     r"failed to connect|UNAVAILABLE|deadline exceeded|closed channel|timed? ?out",
@@ -81,11 +83,13 @@ class Server:
 
     Attributes:
         uri: Where it is, without credentials.
-        version: As it names itself, e.g. ``"milvus_lite-3.2.2"`` or ``"v2.6.4"``.
+        version: As it names itself, e.g. ``"milvus_lite-3.2.2"`` or ``"v2.6.4"``; ``"unknown"`` where it does not.
+        process: The process that connected to it.
     """
 
     uri: str
     version: str
+    process: int = field(default_factory=os.getpid)
 
     @property
     def lite(self) -> bool:
@@ -101,6 +105,14 @@ class Server:
     def sparse(self) -> bool:
         """Whether it has sparse vector fields."""
         return self._at_least(_SPARSE_SINCE)
+
+    def check_process(self) -> None:
+        """Raise a `StoreError` in a process that was forked: gRPC's threads are not there, and a call may hang."""
+        if self.process != os.getpid():
+            raise StoreError(
+                f"The store on {self.uri} belongs to another process, from which this one was forked. Open a store of "
+                f"its own in each process (open_store after the fork), or start processes with 'spawn'."
+            )
 
     def _at_least(self, version: tuple[int, int]) -> bool:
         found = re.search(r"(\d+)\.(\d+)", self.version)
@@ -220,9 +232,24 @@ def connect(uri: str, token: str | None, db_name: str | None, timeout: float) ->
         return MilvusClient(**connection_arguments(uri, token, db_name, timeout))
 
 
+def version_of(client: MilvusClient) -> str:
+    """What a server names itself; ``"unknown"`` where it does not, as a proxy, or Milvus Lite 2 as a server."""
+    try:
+        return str(client.get_server_version())
+    except grpc.RpcError as exc:
+        if isinstance(exc, grpc.Call) and exc.code() == grpc.StatusCode.UNIMPLEMENTED:
+            return "unknown"
+        raise
+    except MilvusException as exc:
+        if "UNIMPLEMENTED" in str(exc):
+            return "unknown"
+        raise
+
+
 def connection_arguments(uri: str, token: str | None, db_name: str | None, timeout: float) -> dict[str, object]:
     """The arguments of `MilvusClient` for a connection."""
-    arguments: dict[str, object] = {"uri": uri, "timeout": timeout}
+    # A connection that clients share is never closed.
+    arguments: dict[str, object] = {"uri": uri, "timeout": timeout, "dedicated": True}
     if token:
         arguments["token"] = token
     if db_name:
@@ -242,6 +269,11 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
         return CollectionNotFoundError(missing_collection(collection or "?", where))
     if code in _NOT_LOADED or _NOT_LOADED_MESSAGES.search(reason):
         return CollectionNotLoadedError(f"Milvus at {where} has not loaded the collection {collection!r}: {text}")
+    if "Open local milvus failed" in reason and not _may_write(uri):
+        return StoreError(
+            f"{where} is read-only for this process, and Milvus Lite opens no database that it cannot write, not even "
+            f"to search it. Give this user write permission on it, or copy it to where there is."
+        )
     if "Open local milvus failed" in reason:
         return DatabaseLockedError(
             f"{where} cannot be opened: most likely another process has it open, and Milvus Lite allows one process "
@@ -259,6 +291,11 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
         return RowsWithListsError(f"Milvus Lite cannot use the filter {_shortened(repr(expression))}: {shown}")
     if expression and _FILTER_MESSAGES.search(text):
         return FilterError(f"Milvus cannot use the filter {_shortened(repr(expression))}: {shown}")
+    if _RIGHTS_MESSAGES.search(reason):
+        return StoreAuthenticationError(
+            f"This user of Milvus at {where} may not do that, so the database is read-only for it, or closed ({shown})."
+            f" Grant it the right, or give another user:password or API key as token (MILVUS_RAG_TOKEN)."
+        )
     # While it connects, pymilvus says of a refused token only that it cannot connect; gRPC knows why.
     if _AUTH_MESSAGES.search(reason) or (exc.__cause__ and _AUTH_MESSAGES.search(_message_of(exc.__cause__))):
         return StoreAuthenticationError(
@@ -273,6 +310,15 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
     if isinstance(exc, ConnectionConfigException) or _DOWN_MESSAGES.search(reason):
         return StoreUnavailableError(f"No Milvus answers at {where} ({shown}). Check the URI and that the server runs.")
     return StoreError(f"Milvus at {where} failed: {shown}")
+
+
+def _may_write(uri: str) -> bool:
+    if not is_file_uri(uri):
+        return True
+    path = Path(uri)
+    found = path if path.exists() else path.resolve().parent
+    effective = os.access in os.supports_effective_ids
+    return os.access(found, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def missing_collection(collection: str, where: str) -> str:

@@ -22,7 +22,7 @@ from .connection import Server
 from .filters import both
 from .fingerprint import fingerprint_of
 from .layout import Layout
-from .rows import check_chunks, check_ids, check_vectors, to_row
+from .rows import check_chunks, check_documents, check_ids, check_vectors, listed, to_row
 from .search_methods import Filter
 from .searched_text import embedded_texts
 
@@ -84,7 +84,7 @@ class WriteMethods(VectorStore):
         Raises:
             InputError: Milvus could not keep a text, its metadata or its id. Nothing is embedded or stored.
         """
-        texts = list(texts)
+        texts = listed("texts", texts)
         check_chunks(texts, metadatas, ids)
         searched = embedded_texts(texts, metadatas)
         vectors = self.embedding.embed_documents(searched) if self.embedding and texts else None
@@ -95,7 +95,7 @@ class WriteMethods(VectorStore):
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Embed documents and store them under their ids, or the `ids` given; see `add_texts`."""
         # A list, since LangChain goes through them several times.
-        return VectorStore.add_documents(self, list(documents), **kwargs)
+        return VectorStore.add_documents(self, check_documents(documents), **kwargs)
 
     def upsert(
         self, ids: list[str] | None = None, documents: Iterable[Document] | None = None, **kwargs: Any
@@ -106,12 +106,12 @@ class WriteMethods(VectorStore):
     @classmethod
     def from_documents(cls, documents: Iterable[Document], embedding: Embeddings, **kwargs: Any) -> Self:
         """Open a store and add documents to it; keyword arguments as `MilvusStore` takes them."""
-        return super().from_documents(list(documents), embedding, **kwargs)
+        return super().from_documents(check_documents(documents), embedding, **kwargs)
 
     @classmethod
     async def afrom_documents(cls, documents: Iterable[Document], embedding: Embeddings, **kwargs: Any) -> Self:
         """Async twin of `from_documents`."""
-        return await super().afrom_documents(list(documents), embedding, **kwargs)
+        return await super().afrom_documents(check_documents(documents), embedding, **kwargs)
 
     def add_embeddings(
         self,
@@ -123,7 +123,8 @@ class WriteMethods(VectorStore):
         **kwargs: Any,
     ) -> list[str]:
         """Store texts with their vectors, or with none in a store without an embedding; see `add_texts`."""
-        texts, embeddings = list(texts), None if embeddings is None else list(embeddings)
+        texts = listed("texts", texts)
+        embeddings = None if embeddings is None else listed("embeddings", embeddings)
         check_chunks(texts, metadatas, ids)
         if embeddings is not None and len(embeddings) != len(texts):
             raise InputError(f"There are {len(texts)} texts and {len(embeddings)} vectors; there must be one a text.")
