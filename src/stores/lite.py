@@ -83,7 +83,10 @@ class LiteDatabases:
     def closed(self, path: str) -> None:
         """A store is closed; with the last one, the database is written and free for other processes."""
         with self._lock:
-            database = self._open[path]
+            database = self._open.get(path)
+            if database is None:
+                # Opened by the process from which this one was forked.
+                return
             database.users -= 1
             if database.users > 0:
                 return

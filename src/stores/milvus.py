@@ -130,7 +130,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         self._call_timeout = timeout
         self._uri = public_uri(uri)
         self._checked: Layout | None = None
-        self._opened = False
+        self._opened_by: int | None = None
         self._database = database_path(uri) if is_file_uri(uri) else None
         address, lock = LITE_DATABASES.opened(self._database) if self._database else (uri, None)
         self._lock = lock
@@ -148,7 +148,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
                     else BM25BuiltInFunction(input_field_names=TERMS_FIELD, output_field_names=SPARSE_FIELD),
                     enable_dynamic_field=True,
                 )
-                if not self._opened:
+                if self._opened_by is None:
                     self._init()
         except BaseException:
             self.close()
@@ -156,7 +156,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
 
     def _init(self, *_: Any, **__: Any) -> None:
         """Called once connected: by the base class in place of its own, or else by `__init__`."""
-        self._opened = True
+        self._opened_by = os.getpid()
         self.server = Server(self._uri, version_of(self.client))
         without_noise("pymilvus.client.iterator.query_iterator")
         self.collection = Collection(
@@ -178,14 +178,13 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
 
     def close(self) -> None:
         """Close the connection. The last store on a Milvus Lite database writes it, and gives it free."""
-        opened, self._opened = self._opened, False
-        if opened and self.server.process != os.getpid():
-            # All of it is the process' from which this one was forked.
-            self._database = None
-            return
-        if opened:
-            self.client.close()
+        process, self._opened_by = self._opened_by, None
         database, self._database = self._database, None
+        if process not in (None, os.getpid()):
+            # All of it is the process' from which this one was forked.
+            return
+        if process is not None:
+            self.client.close()
         if database:
             LITE_DATABASES.closed(database)
 

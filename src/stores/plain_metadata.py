@@ -146,9 +146,11 @@ def _kind(value: Any) -> str:
     return f"a value of the type {type(value).__name__}"
 
 
-def _remedy(value: Any) -> str:
-    if isinstance(value, dict):
-        value = next((item for item in value.values() if _remedy(item)), None)
-    elif isinstance(value, list | tuple):
-        value = next((item for item in value if _remedy(item)), None)
+def _remedy(value: Any, depth: int = 0) -> str:
+    """What to store instead of a value, or of the first one in it that has no form of its own."""
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    if depth < _DEEPEST:
+        found = next((remedy for item in inside if (remedy := _remedy(item, depth + 1))), "")
+        if found:
+            return found
     return next((f", such as {remedy}" for kinds, remedy in _REMEDIES if isinstance(value, kinds)), "")
