@@ -37,9 +37,6 @@ class NeighbourStore(Protocol):
     ) -> list[Document]:
         """Documents that a metadata filter matches."""
 
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter, and an expression besides, as one expression."""
-
 
 def with_neighbours(
     store: NeighbourStore, documents: Sequence[Document], n: int, filter: Filter = None
@@ -141,7 +138,7 @@ def _spans(places: Iterable[tuple[T, int]], n: int) -> dict[T, list[tuple[int, i
 def _read(store: NeighbourStore, source: str, first: int, last: int, filter: Filter) -> list[Document]:
     chosen: Any = {SOURCE_KEY: source, POSITION_KEY: {"$gte": first, "$lte": last}}
     if filter:
-        chosen = store.to_expression(chosen, store.to_expression(filter))
+        chosen = {"$and": [chosen, filter]}
     found = store.search_by_metadata(chosen, limit=_SAME_PLACE * (last - first + 1), roots=True)
     return sorted(found, key=lambda document: document.id or "")
 

@@ -61,9 +61,6 @@ class SearchableStore(Protocol):
     ) -> list[Document]:
         """Documents that a metadata filter matches; with `roots`, of which folders, as ``$roots`` in the metadata."""
 
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter, and an expression besides, as one expression."""
-
 
 class MilvusRetriever(BaseRetriever):
     """Passages for a question. It is made by `milvus_retriever`, which documents the fields.

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from ..chunk_keys import DIGEST_KEY, ORIGINAL_POSITION_KEY, PART_KEY, POSITION_K
 from ..errors import InputError
 from ..source_parts import part_of
 from ..stores.layout import PARTS_PROPERTY, Layout, escape_key, roots_of
+from ..stores.plain_metadata import plain_metadata, source_name
 from ..stores.searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
@@ -132,12 +134,15 @@ def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
 
 
 def _with_position(metadata: Mapping[str, Any], position: int) -> dict[str, Any]:
+    with suppress(InputError):
+        # As it will come back, so that it is known again. What cannot be kept is said where it would be stored.
+        metadata = plain_metadata(metadata)
     own = {ORIGINAL_POSITION_KEY: metadata[POSITION_KEY]} if POSITION_KEY in metadata else {}
     return {**own, **metadata, POSITION_KEY: position}
 
 
 def _source_of(document: Document) -> str:
-    source = document.metadata.get(SOURCE_KEY)
+    source = source_name(document.metadata.get(SOURCE_KEY))
     if not isinstance(source, str) or not source:
         raise InputError(
             "A document without metadata['source'] cannot be synced: the source says which rows it replaces. "

@@ -10,6 +10,7 @@ from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, ROOT_KEY, SOURCE_KEY
 from ..stores.collection_rows import CollectionRows
 from ..stores.filters import quote
 from ..stores.layout import roots_of
+from ..stores.plain_metadata import source_name
 from .chunks import StoredRow
 
 Vector = NDArray[np.float32]
@@ -87,7 +88,7 @@ class Ledger:
         for rows in self._rows.iterate(expression, [self._key, source, ROOT_KEY]):
             for row in rows:
                 roots = roots_of(row)
-                yield OwnedRow(row[self._key], row.get(source), known.setdefault(roots, roots))
+                yield OwnedRow(row[self._key], source_name(row.get(source)), known.setdefault(roots, roots))
 
     def texts_of(self, sources: Collection[str], root: str) -> dict[str, list[str]]:
         """Texts of the chunks that a root has of some sources."""

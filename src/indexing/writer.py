@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..stores.collection_rows import ROWS_PER_REQUEST, CollectionRows
+from ..stores.collection_rows import CollectionRows
+from ..stores.request_sizes import ROWS_PER_REQUEST
 from ..stores.searched_text import embedded_text
 from .chunks import Chunk
 from .collection_memory import CollectionMemory

@@ -16,8 +16,8 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 
 from ..vectors import usable
-from .rows import check_chunks
-from .search_methods import Filter, SearchMethods
+from .rows import check_chunks, check_documents, listed
+from .search_methods import Filter, SearchMethods, check_lambda, check_number, check_text
 from .searched_text import embedded_texts
 
 
@@ -47,7 +47,7 @@ class AsyncMethods(SearchMethods):
         **kwargs: Any,
     ) -> list[str]:
         """Async twin of `add_texts`."""
-        texts = list(texts)
+        texts = listed("texts", texts)
         check_chunks(texts, metadatas, ids)
         searched = embedded_texts(texts, metadatas)
         vectors = await self.embedding.aembed_documents(searched) if self.embedding and texts else None
@@ -69,7 +69,7 @@ class AsyncMethods(SearchMethods):
 
     async def aadd_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Async twin of `add_documents`."""
-        return await VectorStore.aadd_documents(self, list(documents), **kwargs)
+        return await VectorStore.aadd_documents(self, check_documents(documents), **kwargs)
 
     async def aupsert(
         self, ids: list[str] | None = None, documents: Iterable[Document] | None = None, **kwargs: Any
@@ -93,6 +93,8 @@ class AsyncMethods(SearchMethods):
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Async twin of `similarity_search_with_score`."""
+        check_text(query)
+        check_number("k", k)
         if self.embedding is None:
             return await run_in_executor(None, self.similarity_search_with_score, query, k, **kwargs)
         vector = await self.embedding.aembed_query(query)
@@ -112,6 +114,10 @@ class AsyncMethods(SearchMethods):
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """Async twin of `max_marginal_relevance_search`."""
+        check_text(query)
+        check_number("k", k)
+        check_number("fetch_k", fetch_k)
+        check_lambda(lambda_mult)
         if self.embedding is None:
             return await run_in_executor(
                 None, self.max_marginal_relevance_search, query, k, fetch_k, lambda_mult, **kwargs

@@ -377,4 +377,5 @@ class Collection:
         self.refresh()
 
     def _errors(self) -> AbstractContextManager[None]:
-        return translated_errors(self.server.uri, self.name)
+        self.server.check_process()
+        return translated_errors(self.server.uri, self.name, timeout=self._timeout)

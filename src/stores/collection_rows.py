@@ -1,27 +1,33 @@
 """The rows of one collection: what Milvus Lite and servers do differently with them ends here."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from pymilvus import MilvusClient
 
-from .connection import CollectionNotLoadedError, Server, translated_errors
+from ..errors import StoreError, StoreUnavailableError
+from .connection import CollectionNotLoadedError, Server, TooMuchAtOnceError, translated_errors
 from .filters import quote
 from .layout import Layout
 from .packed_rows import read_packed, write_packed
 from .read_write_lock import ReadWriteLock, alone
+from .request_sizes import ROWS_PER_REQUEST, id_batches, row_batches
 from .rows import to_primary_key
+
+logger = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 T = TypeVar("T")
 
-# Far below gRPC's 64 MiB a message, and large enough that the request itself is not the cost.
-ROWS_PER_REQUEST = 500
 # Milvus refuses more: https://milvus.io/docs/limitations.md
-_MAX_HITS = 16_384
+MAX_HITS = 16_384
+# https://milvus.io/docs/hnsw.md and ivf-flat.md: nodes of a graph, and clusters, that a search looks at.
+_LEAST_EF, _MOST_EF = 1024, 32_768
+_MOST_NPROBE = 1024
 # Enough that the words of a Milvus Lite segment are as frequent in it as in all of the collection.
 TYPICAL_ROWS = 2000
 # A compromise for rows that are added a few at a time: the weight of a word that only they have is 5.8 among so many,
@@ -67,13 +73,14 @@ class CollectionRows:
     def upsert(self, rows: Sequence[Row]) -> list[str]:
         """Write rows; one whose id is there already is replaced. Returns the ids."""
         ids: list[str] = []
-        for batch in _batches(rows, ROWS_PER_REQUEST):
-            with self._writing():
-                ids += self._write(list(batch))
+        for batch in row_batches(rows, lite=self._server.lite):
+            doing = f"store {len(batch)} rows"
+            ids += self._write_once(partial(self._write, list(batch)), doing)
         return ids
 
     def alone(self) -> AbstractContextManager[None]:
         """While this is held, nobody else writes to a Milvus Lite database, nor switches a name in it."""
+        self._server.check_process()
         return alone(self._lock)
 
     def _write(self, rows: list[Row]) -> list[str]:
@@ -100,14 +107,18 @@ class CollectionRows:
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete rows by id; unknown ids are no error."""
-        for batch in _batches(ids, ROWS_PER_REQUEST):
-            with self._writing():
-                self._client.delete(self._written.name, filter=self._one_of(batch), timeout=self._timeout)
+        for batch in id_batches(ids):
+            self._delete(self._one_of(batch), None)
 
     def delete_where(self, expression: str) -> None:
         """Delete the rows that an expression matches."""
-        with self._writing(expression):
-            self._client.delete(self._written.name, filter=expression, timeout=self._timeout)
+        self._delete(expression, expression)
+
+    def _delete(self, chosen: str, expression: str | None) -> None:
+        def delete() -> None:
+            self._client.delete(self._written.name, filter=chosen, timeout=self._timeout)
+
+        self._write_once(delete, "delete rows", expression)
 
     # --- reading
 
@@ -126,18 +137,25 @@ class CollectionRows:
             consistency_level: The collection's by default.
             batch_size: Rows a request.
         """
-        options = {"consistency_level": consistency_level} if consistency_level else {}
+        wanted = list(fields or self.layout.document_fields)
         rows: list[Row] = []
-        for batch in _batches(ids, batch_size):
-            answer = self._read(
-                self._client.query,
-                None,
-                filter=self._one_of(batch),
-                output_fields=list(fields or self.layout.document_fields),
-                **options,
-            )
-            rows += read_packed(answer)
+        for batch in id_batches(ids, batch_size):
+            rows += self._get(batch, wanted, consistency_level)
         return rows
+
+    def _get(self, ids: Sequence[str], fields: list[str], consistency_level: str | None) -> list[Row]:
+        options = {"consistency_level": consistency_level} if consistency_level else {}
+        try:
+            return read_packed(
+                self._read(self._client.query, None, filter=self._one_of(ids), output_fields=fields, **options)
+            )
+        except TooMuchAtOnceError:
+            # How large rows are is known only now.
+            if len(ids) == 1:
+                raise
+            middle = len(ids) // 2
+            halves = (ids[:middle], ids[middle:])
+            return [row for half in halves for row in self._get(half, fields, consistency_level)]
 
     def find(
         self,
@@ -147,33 +165,58 @@ class CollectionRows:
         consistency_level: str | None = None,
     ) -> list[Row]:
         """Rows that an expression matches, in no order: all, or `limit` of them (16,384 at most)."""
-        options: dict[str, Any] = {"limit": min(limit, _MAX_HITS)} if limit else {}
+        options: dict[str, Any] = {"limit": min(limit, MAX_HITS)} if limit else {}
         if consistency_level:
             options["consistency_level"] = consistency_level
-        answer = self._read(
-            self._client.query,
-            expression,
-            filter=expression,
-            output_fields=list(fields or self.layout.document_fields),
-            **options,
-        )
+        wanted, key = list(fields or self.layout.document_fields), self.layout.primary_field
+        try:
+            answer = self._read(self._client.query, expression, filter=expression, output_fields=wanted, **options)
+        except TooMuchAtOnceError:
+            if wanted == [key]:
+                raise
+            # All at once are too large; which they are is not.
+            found = self.find(expression, limit, [key], consistency_level)
+            return self.get([str(row[key]) for row in found], wanted, consistency_level)
         return read_packed(answer)
 
     def iterate(
-        self, expression: str = "", fields: Sequence[str] | None = None, batch_size: int = _MAX_HITS
+        self, expression: str = "", fields: Sequence[str] | None = None, batch_size: int = MAX_HITS
     ) -> Iterator[list[Row]]:
         """All rows that an expression matches, some at a time; an empty expression matches all."""
+        key = self.layout.primary_field
+        wanted = list(dict.fromkeys([key, *(fields or self.layout.document_fields)]))
+        last: str | int | None = None
+        try:
+            for batch in self._pages(expression, wanted, batch_size):
+                yield batch
+                last = batch[-1][key]
+        except TooMuchAtOnceError:
+            if wanted == [key]:
+                raise
+            # A page is too large; an iterator goes through the rows by their keys.
+            left = "" if last is None else f"{key} > {quote(last)}"
+            rest = f"({expression}) and ({left})" if expression and left else expression or left
+            for batch in self._pages(rest, [key], batch_size):
+                for ids in id_batches([str(row[key]) for row in batch]):
+                    yield self._get(ids, wanted, "Strong")
+
+    def _pages(self, expression: str, fields: list[str], batch_size: int) -> Iterator[list[Row]]:
         # An iterator looks through all rows for each page on Milvus Lite, and waits a second or two on old servers.
         if self._server.lite or self.count() <= batch_size:
-            everything = expression or self._matches_all
-            yield self.find(everything, None if self._server.lite else batch_size, fields, "Strong")
+            limit = None if self._server.lite else batch_size
+            answer = self._read(
+                self._client.query,
+                expression,
+                filter=expression or self._matches_all,
+                output_fields=fields,
+                consistency_level="Strong",
+                **({"limit": limit} if limit else {}),
+            )
+            if rows := read_packed(answer):
+                yield rows
             return
         iterator = self._read(
-            self._client.query_iterator,
-            expression,
-            filter=expression,
-            batch_size=batch_size,
-            output_fields=list(fields or self.layout.document_fields),
+            self._client.query_iterator, expression, filter=expression, batch_size=batch_size, output_fields=fields
         )
         try:
             while True:
@@ -198,27 +241,53 @@ class CollectionRows:
 
     def search(self, field: str, query: Any, k: int, expression: str, fields: Sequence[str]) -> list[tuple[Row, float]]:
         """The best `k` rows for one vector or, on a BM25 field, one text, with scores that are better when higher."""
+        try:
+            return self._search(field, query, k, expression, fields)
+        except TooMuchAtOnceError:
+            key = self.layout.primary_field
+            found = self._search(field, query, k, expression, [key])
+            rows = {row[key]: row for row in self.get([str(row[key]) for row, _ in found], [key, *fields])}
+            return [(rows[row[key]], score) for row, score in found if row[key] in rows]
+
+    def _search(
+        self, field: str, query: Any, k: int, expression: str, fields: Sequence[str]
+    ) -> list[tuple[Row, float]]:
         layout = self.layout
         bm25 = field == layout.sparse_field and layout.terms_field is not None
         metric = "BM25" if bm25 else "IP" if field == layout.sparse_field else layout.metric
-        answer = self._read(
-            self._client.search,
-            expression,
-            data=[query],
-            anns_field=field,
-            limit=min(k, _MAX_HITS),
-            filter=expression,
-            output_fields=list(fields),
-            search_params={"metric_type": metric, "params": {}},
-        )
-        return [(_flat(hit, layout.primary_field), _score(hit["distance"], metric)) for hit in answer[0]]
+        limit = min(k, MAX_HITS)
+
+        def ask(params: Mapping[str, Any]) -> list[tuple[Row, float]]:
+            answer = self._read(
+                self._client.search,
+                expression,
+                data=[query],
+                anns_field=field,
+                limit=limit,
+                filter=expression,
+                output_fields=list(fields),
+                search_params={"metric_type": metric, "params": dict(params)},
+            )
+            return [(_flat(hit, layout.primary_field), _score(hit["distance"], metric)) for hit in answer[0]]
+
+        if bm25 or field == layout.sparse_field or (layout.ours and self._server.lite):
+            # These look at all rows.
+            found = ask({})
+        else:
+            found = _thorough(ask, limit)
+        if k > MAX_HITS and len(found) == MAX_HITS:
+            logger.warning("Milvus gives %d hits of a search at most, and %d are asked for.", MAX_HITS, k)
+        return found
 
     # --- upkeep
 
     def flush(self) -> None:
         """Write what is in memory to disk. On Milvus Lite this also builds the indexes that make a search fast."""
-        with self._writing():
+
+        def flush() -> None:
             self._client.flush(self._written.name, timeout=self._timeout)
+
+        self._write_once(flush, "flush what it has")
 
     def level_statistics(self, at_most: int = TYPICAL_ROWS) -> None:
         """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.
@@ -232,7 +301,7 @@ class CollectionRows:
 
     def rewrite_by_id(self, ids: Sequence[str], change: Callable[[Row], Row]) -> None:
         """Write some rows anew; those that are gone are left out."""
-        for batch in _batches(ids, ROWS_PER_REQUEST):
+        for batch in id_batches(ids):
             with self.alone():
                 self.upsert([change(row) for row in self.get(batch, self._all_fields, "Strong")])
 
@@ -246,7 +315,7 @@ class CollectionRows:
         count = self.count()
         for _ in range(0, min(count, at_most or count), ROWS_PER_REQUEST):
             # What is written anew goes to the end, so these are other rows each time.
-            with self._writing():
+            with self.alone():
                 self.upsert([change(row) for row in self.find(self._matches_all, ROWS_PER_REQUEST, fields)])
 
     @cached_property
@@ -257,7 +326,8 @@ class CollectionRows:
     @property
     def _all_fields(self) -> list[str]:
         """What a row is written with: all but what Milvus makes itself."""
-        names = [*self.layout.document_fields, self.layout.terms_field, self.layout.vector_field]
+        layout = self.layout
+        names = [*layout.document_fields, layout.terms_field, layout.vector_field, *sorted(layout.other_vectors)]
         if self.layout.terms_field is None:
             names.append(self.layout.sparse_field)
         return list(dict.fromkeys(name for name in names if name))
@@ -273,30 +343,60 @@ class CollectionRows:
         return f"{field} >= {_LEAST_INT64}" if self.layout.integer_ids else f'{field} != ""'
 
     def _read(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
+        def read() -> Any:
+            with (
+                self._errors(expression, doing=f"answer a {call.__name__.removesuffix('_iterator')}"),
+                self._lock.reading() if self._lock else nullcontext(),
+            ):
+                name = self.layout.name if self._server.lite else self._read_name()
+                return call(name, timeout=self._timeout, **arguments)
+
+        return self._loaded(read)
+
+    def _write_once(self, call: Callable[[], T], doing: str, expression: str | None = None) -> T:
+        def write() -> T:
+            with self._errors(expression, doing=doing), self.alone():
+                return call()
+
+        return self._loaded(write)
+
+    def _loaded(self, call: Callable[[], T]) -> T:
         try:
-            return self._read_once(call, expression, **arguments)
+            return call()
         except CollectionNotLoadedError:
-            # It was just created, maybe by another process that is not through, or a Milvus Lite server started anew.
+            # It was just created, maybe by another process that is not through, or somebody released it, or a Milvus
+            # Lite server was started anew.
             self._load()
-            return self._read_once(call, expression, **arguments)
+            return call()
 
-    def _read_once(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
-        with self._errors(expression), self._lock.reading() if self._lock else nullcontext():
-            name = self.layout.name if self._server.lite else self._read_name()
-            return call(name, timeout=self._timeout, **arguments)
-
-    @contextmanager
-    def _writing(self, expression: str | None = None) -> Iterator[None]:
-        with self._errors(expression), self.alone():
-            yield
-
-    def _errors(self, expression: str | None = None) -> AbstractContextManager[None]:
-        return translated_errors(self._server.uri, self.layout.name, expression)
+    def _errors(self, expression: str | None = None, doing: str = "answer") -> AbstractContextManager[None]:
+        self._server.check_process()
+        return translated_errors(self._server.uri, self.layout.name, expression, doing=doing, timeout=self._timeout)
 
 
-def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _thorough(ask: Callable[[Mapping[str, Any]], list[tuple[Row, float]]], limit: int) -> list[tuple[Row, float]]:
+    """Search an index that may look at a part of the rows: once more, at many of them, where it finds too few.
+
+    https://milvus.io/docs/index.md names the parameters of the kinds of index; each takes what is its own.
+    """
+    try:
+        found = ask({})
+    except StoreUnavailableError:
+        raise
+    except StoreError:
+        # A graph refuses to find more than it looks at.
+        return ask(_wider(limit))
+    if len(found) == limit:
+        return found
+    try:
+        more = ask(_wider(limit))
+    except StoreError:
+        return found
+    return max(found, more, key=len)
+
+
+def _wider(limit: int) -> dict[str, int]:
+    return {"ef": min(max(2 * limit, _LEAST_EF), _MOST_EF), "nprobe": _MOST_NPROBE, "search_list": max(2 * limit, 100)}
 
 
 def _flat(hit: Mapping[str, Any], primary_field: str) -> Row:

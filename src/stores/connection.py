@@ -1,9 +1,10 @@
 """Connections to Milvus: Lite, a server, or Zilliz Cloud by URI, and what their errors mean."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,12 +48,20 @@ _AUTH_MESSAGES = re.compile(
     r"incorrect.{0,40}\bpassword",
     re.IGNORECASE,
 )
+_RIGHTS_MESSAGES = re.compile(r"permission ?den(?:y|ied)", re.IGNORECASE)
 _DOWN_MESSAGES = re.compile(
     r"fail(?:ed)? connecting|connect(?:ion)? (?:failed|refused|error)|server unavailable|illegal connection|"
     r"failed to connect|UNAVAILABLE|deadline exceeded|closed channel|timed? ?out",
     re.IGNORECASE,
 )
+_TIMEOUT_MESSAGES = re.compile(r"deadline exceeded|DEADLINE_EXCEEDED|timed out", re.IGNORECASE)
+# Of gRPC, at either end, and of Milvus, whose limit is quotaAndLimits.limits.maxOutputSize.
+_TOO_MUCH_MESSAGES = re.compile(
+    r"message larger than max|exceed(?:s|ed)? (?:the )?(?:limit|max)\w* ?(?:output)? ?size|maxOutputSize", re.IGNORECASE
+)
+_READ_ONLY_MESSAGES = re.compile(r"read-only file system|permission denied: ?'|errno 13|errno 30", re.IGNORECASE)
 _MISSING_FIELD_MESSAGE = "Insert missed an field"
+_UNHASHABLE_MESSAGE = "unhashable type"
 _CLOSED_MESSAGE = "should create connection first"
 
 
@@ -60,17 +69,27 @@ class CollectionNotLoadedError(StoreError):
     """A collection that is not searchable yet, or no longer."""
 
 
+class TooMuchAtOnceError(StoreError):
+    """A request, or an answer, of more bytes than Milvus sends or takes in one message."""
+
+
+class RowsWithListsError(StoreError):
+    """Milvus Lite cannot look for many values at once among rows, one of which has a list."""
+
+
 @dataclass(frozen=True)
 class Server:
-    """What answers at a URI, and what it can do.
+    """What answers at a URI, and what it can do; in the process that connected to it.
 
     Attributes:
         uri: Where it is, without credentials.
-        version: As it names itself, e.g. ``"milvus_lite-3.2.2"`` or ``"v2.6.4"``.
+        version: As it names itself, e.g. ``"milvus_lite-3.2.2"`` or ``"v2.6.4"``; ``"unknown"`` where it does not.
+        process: The process that connected to it.
     """
 
     uri: str
     version: str
+    process: int = field(default_factory=os.getpid)
 
     @property
     def lite(self) -> bool:
@@ -86,6 +105,14 @@ class Server:
     def sparse(self) -> bool:
         """Whether it has sparse vector fields."""
         return self._at_least(_SPARSE_SINCE)
+
+    def check_process(self) -> None:
+        """Raise a `StoreError` in a process that was forked: gRPC's threads are not there, and a call may hang."""
+        if self.process != os.getpid():
+            raise StoreError(
+                f"The store on {self.uri} belongs to another process, from which this one was forked. Open a store of "
+                f"its own in each process (open_store after the fork), or start processes with 'spawn'."
+            )
 
     def _at_least(self, version: tuple[int, int]) -> bool:
         found = re.search(r"(\d+)\.(\d+)", self.version)
@@ -151,12 +178,40 @@ def _is_server_uri(uri: str) -> bool:
 
 
 @contextmanager
-def translated_errors(uri: str, collection: str | None = None, expression: str | None = None) -> Iterator[None]:
-    """Turn errors of pymilvus into ours; those that we know no more of pass as `StoreError` with their own text."""
+def translated_errors(
+    uri: str,
+    collection: str | None = None,
+    expression: str | None = None,
+    *,
+    doing: str = "answer",
+    timeout: float | None = None,
+) -> Iterator[None]:
+    """Turn errors of pymilvus into ours; those that we know no more of pass as `StoreError` with their own text.
+
+    Args:
+        uri: Where Milvus is.
+        collection: What is asked about.
+        expression: The filter that is asked with.
+        doing: What is asked for, as it follows "did not".
+        timeout: Seconds that it may take.
+    """
     try:
         yield
     except (MilvusException, grpc.RpcError, ConnectionError) as exc:
+        if timeout is not None and _is_late(exc, expression):
+            raise StoreUnavailableError(
+                f"Milvus at {public_uri(uri)} did not {doing} within {timeout:g} seconds (collection {collection!r}). "
+                f"If it is at work, give it more time: timeout= of open_store, or MILVUS_RAG_TIMEOUT. What was stored "
+                f"before is kept."
+            ) from exc
         raise _translate(exc, uri, collection, expression) from exc
+
+
+def _is_late(exc: Exception, expression: str | None) -> bool:
+    if isinstance(exc, grpc.Call) and exc.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return True
+    text = _message_of(exc)
+    return bool(_TIMEOUT_MESSAGES.search(text.replace(expression, "") if expression else text))
 
 
 def connect(uri: str, token: str | None, db_name: str | None, timeout: float) -> MilvusClient:
@@ -177,9 +232,24 @@ def connect(uri: str, token: str | None, db_name: str | None, timeout: float) ->
         return MilvusClient(**connection_arguments(uri, token, db_name, timeout))
 
 
+def version_of(client: MilvusClient) -> str:
+    """What a server names itself; ``"unknown"`` where it does not, as a proxy, or Milvus Lite 2 as a server."""
+    try:
+        return str(client.get_server_version())
+    except grpc.RpcError as exc:
+        if isinstance(exc, grpc.Call) and exc.code() == grpc.StatusCode.UNIMPLEMENTED:
+            return "unknown"
+        raise
+    except MilvusException as exc:
+        if "UNIMPLEMENTED" in str(exc):
+            return "unknown"
+        raise
+
+
 def connection_arguments(uri: str, token: str | None, db_name: str | None, timeout: float) -> dict[str, object]:
     """The arguments of `MilvusClient` for a connection."""
-    arguments: dict[str, object] = {"uri": uri, "timeout": timeout}
+    # A connection that clients share is never closed.
+    arguments: dict[str, object] = {"uri": uri, "timeout": timeout, "dedicated": True}
     if token:
         arguments["token"] = token
     if db_name:
@@ -199,14 +269,33 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
         return CollectionNotFoundError(missing_collection(collection or "?", where))
     if code in _NOT_LOADED or _NOT_LOADED_MESSAGES.search(reason):
         return CollectionNotLoadedError(f"Milvus at {where} has not loaded the collection {collection!r}: {text}")
+    if "Open local milvus failed" in reason and not _may_write(uri):
+        return StoreError(
+            f"{where} is read-only for this process, and Milvus Lite opens no database that it cannot write, not even "
+            f"to search it. Give this user write permission on it, or copy it to where there is."
+        )
     if "Open local milvus failed" in reason:
         return DatabaseLockedError(
             f"{where} cannot be opened: most likely another process has it open, and Milvus Lite allows one process "
             f"a database. Close the other one, or share the database with all of them: run "
             f"'milvus-lite server --data-dir {where} --port 19530' and use http://127.0.0.1:19530 as URI."
         )
+    if _TOO_MUCH_MESSAGES.search(reason):
+        return TooMuchAtOnceError(f"A request to Milvus at {where}, or its answer, is too large: {shown}")
+    if _READ_ONLY_MESSAGES.search(reason):
+        return StoreError(
+            f"{where} cannot be written: the database or the disk is read-only for this process ({shown}). Give it "
+            f"write permission, or copy the database to where it has that."
+        )
+    if expression and _UNHASHABLE_MESSAGE in reason:
+        return RowsWithListsError(f"Milvus Lite cannot use the filter {_shortened(repr(expression))}: {shown}")
     if expression and _FILTER_MESSAGES.search(text):
         return FilterError(f"Milvus cannot use the filter {_shortened(repr(expression))}: {shown}")
+    if _RIGHTS_MESSAGES.search(reason):
+        return StoreAuthenticationError(
+            f"This user of Milvus at {where} may not do that, so the database is read-only for it, or closed ({shown})."
+            f" Grant it the right, or give another user:password or API key as token (MILVUS_RAG_TOKEN)."
+        )
     # While it connects, pymilvus says of a refused token only that it cannot connect; gRPC knows why.
     if _AUTH_MESSAGES.search(reason) or (exc.__cause__ and _AUTH_MESSAGES.search(_message_of(exc.__cause__))):
         return StoreAuthenticationError(
@@ -221,6 +310,15 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
     if isinstance(exc, ConnectionConfigException) or _DOWN_MESSAGES.search(reason):
         return StoreUnavailableError(f"No Milvus answers at {where} ({shown}). Check the URI and that the server runs.")
     return StoreError(f"Milvus at {where} failed: {shown}")
+
+
+def _may_write(uri: str) -> bool:
+    if not is_file_uri(uri):
+        return True
+    path = Path(uri)
+    found = path if path.exists() else path.resolve().parent
+    effective = os.access in os.supports_effective_ids
+    return os.access(found, os.W_OK | os.X_OK, effective_ids=effective)
 
 
 def missing_collection(collection: str, where: str) -> str:

@@ -33,6 +33,7 @@ _LITE_KEYS = frozenset({"_seq", "_partition"})
 # What others call the field of the text: LangChain, LlamaIndex, Haystack and Milvus' own examples.
 _TEXT_FIELDS = (TEXT_FIELD, "page_content", "content", "chunk", "document", "doc", "body")
 _DENSE_TYPES = {DataType.FLOAT_VECTOR, DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR}
+_VECTOR_TYPES = {*_DENSE_TYPES, DataType.SPARSE_FLOAT_VECTOR, DataType.BINARY_VECTOR, DataType.INT8_VECTOR}
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Layout:
         sparse_field: Sparse vectors for full-text search; None where there are none.
         terms_field: Input of the BM25 function; None without such a function.
         static_fields: All fields of the schema.
+        other_vectors: Those that hold vectors which are not searched here.
+        nullable_fields: Those that may have no value.
         dynamic: Whether rows may have keys beside them.
         properties: What `milvus_rag` remembers of the collection, without its prefix.
     """
@@ -66,6 +69,8 @@ class Layout:
     sparse_field: str | None = None
     terms_field: str | None = None
     static_fields: frozenset[str] = frozenset()
+    other_vectors: frozenset[str] = frozenset()
+    nullable_fields: frozenset[str] = frozenset()
     dynamic: bool = True
     properties: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,7 +89,7 @@ class Layout:
     def document_fields(self) -> list[str]:
         """Fields to ask Milvus for, to get a document back: all but vectors and terms."""
         hidden = {self.vector_field, self.sparse_field, self.terms_field if self.ours else None}
-        fields = sorted(self.static_fields - hidden)
+        fields = sorted(self.static_fields - hidden - self.other_vectors)
         return [*fields, DYNAMIC_KEY] if self.dynamic else fields
 
     def column_of(self, key: str) -> Column:
@@ -99,7 +104,7 @@ class Layout:
             raise FilterError(
                 f"The collection {self.name!r} has no field {key!r}. It has: {', '.join(sorted(self.static_fields))}."
             )
-        return Column(key, static=key in self.static_fields)
+        return Column(key, static=key in self.static_fields, nullable=key in self.nullable_fields)
 
     def metadata_of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The metadata in a row as Milvus returns it."""
@@ -112,7 +117,7 @@ class Layout:
     def _no_metadata(self) -> frozenset[str | None]:
         """What is in a row beside the metadata."""
         fields = {self.primary_field, self.text_field, self.vector_field, self.sparse_field, DYNAMIC_KEY}
-        return frozenset(fields | {self.terms_field, *_HIDDEN} if self.ours else fields)
+        return frozenset(fields | {self.terms_field, *_HIDDEN} if self.ours else fields | self.other_vectors)
 
 
 def roots_of(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -157,6 +162,8 @@ def read_layout(description: Mapping[str, Any]) -> Layout:
     by_default = TEXT_FIELD if dynamic or not texts else texts[0]
     text_field = next((name for name in _TEXT_FIELDS if name in texts), by_default)
     vector_field = VECTOR_FIELD if VECTOR_FIELD in dense else next(iter(dense), None)
+    sparse_field = functions[0]["output_field_names"][0] if functions else next(iter(sparse), None)
+    vectors = {name for name, f in fields.items() if f["type"] in _VECTOR_TYPES}
     return Layout(
         name=description["collection_name"],
         primary_field=primary["name"],
@@ -165,9 +172,11 @@ def read_layout(description: Mapping[str, Any]) -> Layout:
         text_field=text_field,
         vector_field=vector_field,
         dimension=int(fields[vector_field]["params"]["dim"]) if vector_field else 0,
-        sparse_field=functions[0]["output_field_names"][0] if functions else next(iter(sparse), None),
+        sparse_field=sparse_field,
         terms_field=functions[0]["input_field_names"][0] if functions else None,
         static_fields=frozenset(fields),
+        other_vectors=frozenset(vectors - {vector_field, sparse_field}),
+        nullable_fields=frozenset(name for name, f in fields.items() if f.get("nullable")),
         dynamic=dynamic,
         properties=_read_properties(description.get("properties") or {}),
     )

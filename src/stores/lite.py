@@ -1,6 +1,11 @@
-"""Milvus Lite on a path: one server a database, shared by all stores on it, stopped with the last."""
+"""Milvus Lite on a path: one server a database, shared by all stores on it, stopped with the last.
+
+It is not stopped while another client of this process uses it, such as a `MilvusClient` of a user's: that one would be
+without a server. pymilvus never stops it, so that it stays open then until the process ends.
+"""
 
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -8,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .lite_clients import forget_server, is_used_by_others
 from .lite_process import LiteProcess
 from .read_write_lock import ReadWriteLock
 
@@ -38,6 +44,17 @@ class LiteDatabases:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open: dict[str, _Database] = {}
+        # Servers of a process that this one was forked from.
+        self._inherited: list[object] = []
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        """Leave to the process that this one was forked from what is its."""
+        self._lock = threading.Lock()
+        opened, self._open = self._open, {}
+        # At its exit this process would write to the files of the other one. A server that is kept is not ended.
+        self._inherited += [opened, *(forget_server(path) for path in opened)]
 
     def opened(self, path: str, *, apart: bool = False) -> tuple[str, ReadWriteLock]:
         """A store opens a database, whose `database_path` is given. It must call this before it connects.
@@ -66,14 +83,17 @@ class LiteDatabases:
     def closed(self, path: str) -> None:
         """A store is closed; with the last one, the database is written and free for other processes."""
         with self._lock:
-            database = self._open[path]
+            database = self._open.get(path)
+            if database is None:
+                # Opened by the process from which this one was forked.
+                return
             database.users -= 1
             if database.users > 0:
                 return
             del self._open[path]
             if database.process is not None:
                 database.process.close()
-            else:
+            elif not is_used_by_others(path):
                 _stop_here(path)
 
     @contextmanager

@@ -2,41 +2,32 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_milvus import BM25BuiltInFunction, Milvus
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
-from ..chunk_keys import VECTOR_KEY
-from ..errors import (
-    CollectionSchemaError,
-    EmbeddingMismatchError,
-    FullTextUnavailableError,
-    InputError,
-    StoreError,
-    StoreUnavailableError,
-)
+from ..errors import FullTextUnavailableError, InputError
 from ..text_analysis import check_language
 from .async_methods import AsyncMethods
 from .collection import Collection, check_name
-from .collection_rows import CollectionRows
-from .connection import Server, check_uri, connection_arguments, is_file_uri, public_uri, translated_errors
-from .filters import Column, to_expression
+from .connection import (
+    Server,
+    check_uri,
+    connection_arguments,
+    is_file_uri,
+    public_uri,
+    translated_errors,
+    version_of,
+)
 from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, database_path, without_noise
-from .rows import check_vectors, to_document
-from .search_methods import Filter, Hits
-from .searched_text import index_terms
+from .read_methods import ReadMethods
 from .write_methods import WriteMethods
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _CONSISTENCY_LEVELS = ("Strong", "Session", "Bounded", "Eventually")
 
@@ -91,7 +82,7 @@ def open_store(
     )
 
 
-class MilvusStore(WriteMethods, AsyncMethods, Milvus):
+class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
     """`langchain_milvus.Milvus` with what its users trip over mended. It is made by `open_store`.
 
     Ids are texts, in and out; adding an id again replaces it; metadata may have any keys; filters are dicts or
@@ -139,7 +130,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         self._call_timeout = timeout
         self._uri = public_uri(uri)
         self._checked: Layout | None = None
-        self._opened = False
+        self._opened_by: int | None = None
         self._database = database_path(uri) if is_file_uri(uri) else None
         address, lock = LITE_DATABASES.opened(self._database) if self._database else (uri, None)
         self._lock = lock
@@ -157,7 +148,7 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
                     else BM25BuiltInFunction(input_field_names=TERMS_FIELD, output_field_names=SPARSE_FIELD),
                     enable_dynamic_field=True,
                 )
-                if not self._opened:
+                if self._opened_by is None:
                     self._init()
         except BaseException:
             self.close()
@@ -165,8 +156,8 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
 
     def _init(self, *_: Any, **__: Any) -> None:
         """Called once connected: by the base class in place of its own, or else by `__init__`."""
-        self._opened = True
-        self.server = Server(self._uri, self.client.get_server_version())
+        self._opened_by = os.getpid()
+        self.server = Server(self._uri, version_of(self.client))
         without_noise("pymilvus.client.iterator.query_iterator")
         self.collection = Collection(
             self.client,
@@ -187,10 +178,13 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
 
     def close(self) -> None:
         """Close the connection. The last store on a Milvus Lite database writes it, and gives it free."""
-        opened, self._opened = self._opened, False
-        if opened:
-            self.client.close()
+        process, self._opened_by = self._opened_by, None
         database, self._database = self._database, None
+        if process not in (None, os.getpid()):
+            # All of it is the process' from which this one was forked.
+            return
+        if process is not None:
+            self.client.close()
         if database:
             LITE_DATABASES.closed(database)
 
@@ -252,130 +246,6 @@ class MilvusStore(WriteMethods, AsyncMethods, Milvus):
         layout = self.layout
         built = layout.properties.get("analysis", {}).get("language") if layout else None
         return str(built or self._language or "english")
-
-    def count(self, filter: Filter = None) -> int:
-        """Number of rows, or of those that a filter matches."""
-        return self._read(lambda _, rows: rows.count(self.to_expression(filter)), 0)
-
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter as a Milvus expression for this collection; see `stores.filters`."""
-        layout = self.layout
-        expression = to_expression(filter, layout.column_of if layout else Column)
-        return f"({expression}) and ({expr})" if expression and expr else expression or expr or ""
-
-    # --- reading
-
-    def _read(self, read: Callable[[Layout, CollectionRows], T], nothing: T) -> T:
-        """Read what the collection has now, or `nothing` while there is none."""
-        while True:
-            layout = self.layout
-            if layout is None:
-                return nothing
-            try:
-                answer = read(layout, self.collection.rows(layout))
-            except StoreUnavailableError:
-                raise
-            except StoreError:
-                # A rebuild dropped it meanwhile, and there is another of this name.
-                if not self.collection.switched(layout):
-                    raise
-            else:
-                # A server that was searching or counting while it was dropped finds nothing, without an error.
-                now = self.layout
-                if now is None or now.name == layout.name:
-                    return answer
-
-    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """Documents by id, in the order asked for; unknown ids are left out."""
-        found: list[Document] = self._read(lambda layout, rows: [to_document(layout, r) for r in rows.get(ids)], [])
-        by_id = {document.id: document for document in found}
-        return [by_id[row_id] for row_id in ids if row_id in by_id]
-
-    def search_by_metadata(
-        self, expr: Filter, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
-    ) -> list[Document]:
-        """Documents that a filter matches, with these `fields` of metadata; `roots`: by `ROOTS_KEY` who synced each."""
-        expression, document = self.to_expression(expr), partial(to_document, fields=fields, roots=roots)
-        return self._read(lambda layout, rows: [document(layout, row) for row in rows.find(expression, limit)], [])
-
-    def get_pks(self, expr: Filter, **kwargs: Any) -> list[str]:
-        """Ids of the rows that a filter matches."""
-        expression = self.to_expression(expr)
-
-        def read(layout: Layout, rows: CollectionRows) -> list[str]:
-            batches = rows.iterate(expression, [layout.primary_field])
-            return [str(row[layout.primary_field]) for batch in batches for row in batch]
-
-        return self._read(read, [])
-
-    def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
-        """The `k` rows whose vectors are nearest; the score is the inner product, or cosine (1 / (1 + distance) on L2).
-
-        Args:
-            vector: Of the collection's dimension.
-            k: At most so many hits.
-            filter: Metadata filter.
-            vectors: Whether a hit's metadata carries its vector, under `VECTOR_KEY`.
-
-        Raises:
-            CollectionSchemaError: The collection has no dense vectors.
-            EmbeddingMismatchError: The vector has another dimension.
-            ModelResponseError: The vector is none of finite numbers.
-        """
-        check_vectors([vector], 1, lambda: self.layout)
-
-        def read(layout: Layout, rows: CollectionRows) -> Hits:
-            if layout.vector_field is None:
-                raise CollectionSchemaError(
-                    f"The collection {self.collection_name!r} has no dense vectors. Search it with mode='full_text'."
-                )
-            if len(vector) != layout.dimension:
-                raise EmbeddingMismatchError(
-                    f"The collection {self.collection_name!r} keeps vectors of {layout.dimension} dimensions, and is "
-                    f"searched with one of {len(vector)}. Use the embedding it was built with."
-                )
-            return self._hits(rows, layout.vector_field, list(vector), k, filter, vectors=vectors)
-
-        return self._read(read, [])
-
-    def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
-        """The `k` rows that match a question's words best, by BM25 or by the sparse model.
-
-        A question of stop words only has no hits.
-
-        Raises:
-            FullTextUnavailableError: There is no full-text search here.
-        """
-        if not self.has_full_text:
-            raise FullTextUnavailableError(self._no_full_text())
-
-        def read(layout: Layout, rows: CollectionRows) -> Hits:
-            if layout.sparse_field is None:
-                return []
-            query: Any = question
-            if self.sparse_embedding is not None:
-                query = self.sparse_embedding.embed_query(question)
-            elif layout.ours:
-                query = index_terms(question, self.language)
-            return self._hits(rows, layout.sparse_field, query, k, filter, vectors=vectors) if query else []
-
-        return self._read(read, [])
-
-    def _hits(
-        self, rows: CollectionRows, field: str, query: Any, k: int, filter: Filter, *, vectors: bool = False
-    ) -> Hits:
-        if k < 1:
-            raise InputError(f"k is the number of hits, at least 1, not {k}.")
-        layout = rows.layout
-        vector_field = layout.vector_field if vectors else None
-        fields = [*layout.document_fields, *([vector_field] if vector_field else [])]
-        hits = []
-        for row, score in rows.search(field, query, k, self.to_expression(filter), fields):
-            document = to_document(layout, row)
-            if vector_field:
-                document.metadata[VECTOR_KEY] = row[vector_field]
-            hits.append((document, score))
-        return hits
 
     @classmethod
     def from_texts(

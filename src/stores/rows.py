@@ -1,27 +1,20 @@
 """Documents as rows of a collection, and back."""
 
-import json
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from langchain_core.documents import Document
 from numpy.typing import NDArray
 
-from ..chunk_keys import ROOTS_KEY, SOURCE_KEY
+from ..chunk_keys import ROOTS_KEY
 from ..errors import InputError
 from ..vectors import usable
 from .filters import is_text
 from .layout import MAX_VARCHAR, Layout, escape_key, roots_of
+from .plain_metadata import PlainMetadata, name_of, plain_metadata
 from .searched_text import index_terms
-
-# https://milvus.io/docs/limitations.md: the dynamic field, in bytes of JSON; less what `sync` adds to a row.
-_MAX_METADATA = 65_536 - 512
-_LEAST_INT, _LARGEST_INT = -(2**63), 2**63 - 1
-# pymilvus writes JSON with orjson, which goes 254 deep; and we add the row itself.
-_DEEPEST = 250
 
 
 def to_row(
@@ -52,12 +45,12 @@ def to_row(
     """
     _check_text(text, metadata)
     row: dict[str, Any] = {}
-    for key, value in _plain_metadata(metadata).items():
+    for key, value in plain_metadata(metadata).items():
         if not layout.dynamic and key not in layout.static_fields:
             raise InputError(f"The collection has no field for the metadata key {key!r}, and takes no further keys.")
         if key in layout.own_keys:
             raise InputError(
-                f"Metadata {key!r} of {_name(metadata)} is named like a field of the collection, which another "
+                f"Metadata {key!r} of {name_of(metadata)} is named like a field of the collection, which another "
                 f"program made. Rename it, or use a new collection, where metadata may have any names."
             )
         row[escape_key(key, layout.static_fields) if layout.ours else key] = value
@@ -74,10 +67,6 @@ def to_row(
     return row
 
 
-class PlainMetadata(dict[str, Any]):
-    """Metadata that was checked, and is as Milvus gives it back."""
-
-
 def check_chunk(text: str, metadata: Mapping[str, Any]) -> PlainMetadata:
     """Find out whether Milvus could keep a chunk.
 
@@ -87,8 +76,10 @@ def check_chunk(text: str, metadata: Mapping[str, Any]) -> PlainMetadata:
     Raises:
         InputError: It could not; the message says why.
     """
+    if not isinstance(metadata, Mapping):
+        raise InputError(f"The metadata of a chunk is a dict, not {type(metadata).__name__}: {metadata!r:.100}")
     _check_text(text, metadata)
-    return _plain_metadata(metadata)
+    return plain_metadata(metadata)
 
 
 def check_chunks(
@@ -107,6 +98,36 @@ def check_chunks(
     for row_id in ids or ():
         if row_id:
             to_primary_key(Layout(), row_id)
+
+
+def check_ids(ids: Any) -> None:
+    """Raise an `InputError` where something else stands for a list of ids."""
+    if ids is not None and (isinstance(ids, str | bytes) or not isinstance(ids, Iterable)):
+        raise InputError(f"ids is a list of texts, not {type(ids).__name__}: {ids!r}")
+
+
+def listed(name: str, values: Any) -> list[Any]:
+    """Values that are given to be added, as a list.
+
+    Raises:
+        InputError: They are one text, or nothing that could be gone through.
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InputError(f"{name} are given as a list, not as {type(values).__name__}: {values!r:.100}")
+    return list(values)
+
+
+def check_documents(documents: Any) -> list[Document]:
+    """Documents that are given to be added, as a list, since LangChain goes through them several times.
+
+    Raises:
+        InputError: Something else is among them.
+    """
+    given = listed("documents", documents)
+    for document in given:
+        if not isinstance(document, Document):
+            raise InputError(f"Documents are LangChain's Document, not {type(document).__name__}: {document!r:.100}")
+    return given
 
 
 def check_vectors(vectors: Any, count: int, layout: Callable[[], Layout | None]) -> None:
@@ -128,89 +149,17 @@ def check_vectors(vectors: Any, count: int, layout: Callable[[], Layout | None])
 
 
 def _check_text(text: str, metadata: Mapping[str, Any]) -> None:
+    if not isinstance(text, str):
+        raise InputError(f"A chunk of {name_of(metadata)} is {type(text).__name__}, not a text: {text!r:.100}")
     try:
         size = len(text.encode())
     except UnicodeEncodeError as exc:
-        raise InputError(f"A chunk of {_name(metadata)} has half a surrogate pair, which is no text: {exc}") from exc
+        raise InputError(f"A chunk of {name_of(metadata)} has half a surrogate pair, which is no text: {exc}") from exc
     if size > MAX_VARCHAR:
         raise InputError(
-            f"A chunk of {_name(metadata)} has {size:,} bytes, and Milvus keeps at most {MAX_VARCHAR:,}. "
+            f"A chunk of {name_of(metadata)} has {size:,} bytes, and Milvus keeps at most {MAX_VARCHAR:,}. "
             f"Split it into smaller ones, e.g. with MarkdownSplitter(chunk_size=2000)."
         )
-
-
-def _plain_metadata(metadata: Mapping[str, Any]) -> PlainMetadata:
-    """Metadata as Milvus gives it back: a tuple is a list, an enum its value."""
-    if isinstance(metadata, PlainMetadata):
-        return metadata
-    plain = PlainMetadata()
-    most_bytes = 4
-    for key, value in metadata.items():
-        if not isinstance(key, str) or not key or not is_text(key):
-            raise InputError(f"Metadata of {_name(metadata)} has the key {key!r}; keys are non-empty texts.")
-        try:
-            plain[key] = _plain(value)
-        except ValueError as exc:
-            raise InputError(
-                f"Metadata {key!r} of {_name(metadata)} has {exc}, which Milvus cannot keep. Use texts, finite "
-                f"numbers, booleans, lists and dicts."
-            ) from exc
-        most_bytes += 6 * len(key) + 4 + _most_bytes(plain[key])
-    # Most are far from the limit, which is known without writing them as JSON.
-    size = len(json.dumps(plain, ensure_ascii=False).encode()) if most_bytes > _MAX_METADATA else 0
-    if size > _MAX_METADATA:
-        raise InputError(
-            f"The metadata of {_name(metadata)} has {size:,} bytes, and Milvus keeps at most {_MAX_METADATA:,}."
-        )
-    return plain
-
-
-def _most_bytes(plain: Any) -> int:
-    """More bytes than a plain value has as JSON."""
-    if isinstance(plain, str):
-        # An escaped control character is six.
-        return 6 * len(plain) + 4
-    if isinstance(plain, int):
-        return 32
-    if isinstance(plain, dict):
-        return 4 + sum(_most_bytes(key) + _most_bytes(value) for key, value in plain.items())
-    if isinstance(plain, list):
-        return 4 + sum(map(_most_bytes, plain))
-    return 32
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """A value in JSON's own types; ValueError says what in it has none."""
-    if type(value) is str and value.isascii():
-        return value
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str) and is_text(value):
-        return str(value)
-    if isinstance(value, int) and _LEAST_INT <= value <= _LARGEST_INT:
-        return int(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    if depth < _DEEPEST and isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
-    if depth < _DEEPEST and isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str) or not is_text(key):
-                raise ValueError(f"a dict with the key {key!r}")
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
-    raise ValueError(_kind(value))
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "half a surrogate pair"
-    if isinstance(value, int):
-        return f"the number {value}, of more than 64 bits"
-    if isinstance(value, float):
-        return f"the number {value}"
-    if isinstance(value, list | tuple | dict):
-        return f"values nested deeper than {_DEEPEST}"
-    return f"a value of the type {type(value).__name__}"
 
 
 def to_document(
@@ -252,7 +201,3 @@ def to_primary_key(layout: Layout, row_id: str) -> str | int:
     if "\x00" in row_id or not is_text(row_id):
         raise InputError(f"The id {row_id!r} has a NUL character or half a surrogate pair, which is no text.")
     return row_id
-
-
-def _name(metadata: Mapping[str, Any]) -> str:
-    return repr(metadata[SOURCE_KEY]) if SOURCE_KEY in metadata else "a document"

@@ -12,6 +12,8 @@ from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from ..chunk_keys import VECTOR_KEY
 from ..errors import CollectionSchemaError, InputError
+from .filters import both
+from .layout import Layout
 
 Filter = Mapping[str, Any] | str | None
 Hits = list[tuple[Document, float]]
@@ -20,10 +22,33 @@ Hits = list[tuple[Document, float]]
 _IGNORED = frozenset({"timeout"})
 
 
+def check_number(name: str, value: Any, least: int = 1) -> None:
+    """Raise an `InputError` for what is no number of hits."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} is a whole number, at least {least}, not {value!r}.")
+
+
+def check_text(query: Any) -> None:
+    """Raise an `InputError` for what is no question."""
+    if not isinstance(query, str):
+        raise InputError(f"A query is a text, not {type(query).__name__}.")
+
+
+def check_lambda(value: Any) -> None:
+    """Raise an `InputError` for what is no weight between likeness to the query and variety."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InputError(f"lambda_mult is a number from 0 (most variety) to 1 (none), not {value!r}.")
+
+
 class SearchMethods(VectorStore):
     """Sync search methods of `VectorStore`. Keyword arguments of all: `filter`, a dict or an expression, and `expr`."""
 
     embedding: Embeddings | None
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout | None:
+        """The collection's fields and properties; None while it does not exist."""
 
     @abstractmethod
     def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
@@ -32,10 +57,6 @@ class SearchMethods(VectorStore):
     @abstractmethod
     def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
         """The `k` rows that match a question's words best."""
-
-    @abstractmethod
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter as a Milvus expression."""
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         """The `k` documents nearest to a query; see `similarity_search_with_score`."""
@@ -46,6 +67,8 @@ class SearchMethods(VectorStore):
 
         For both at once see `milvus_retriever`. Keyword arguments: `filter`, `expr`.
         """
+        check_text(query)
+        check_number("k", k)
         if self.embedding is None:
             return self.search_full_text(query, k, self._filter(kwargs))
         return self.similarity_search_with_score_by_vector(self.embedding.embed_query(query), k, **kwargs)
@@ -66,6 +89,10 @@ class SearchMethods(VectorStore):
         Raises:
             CollectionSchemaError: The store has no embedding.
         """
+        check_text(query)
+        check_number("k", k)
+        check_number("fetch_k", fetch_k)
+        check_lambda(lambda_mult)
         if self.embedding is None:
             raise CollectionSchemaError("Maximal marginal relevance needs an embedding; this store has none.")
         vector = self.embedding.embed_query(query)
@@ -75,6 +102,9 @@ class SearchMethods(VectorStore):
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """The `k` documents that are near to a vector and unlike each other."""
+        check_number("k", k)
+        check_number("fetch_k", fetch_k)
+        check_lambda(lambda_mult)
         hits = self.search_dense(embedding, max(k, fetch_k), self._filter(kwargs), vectors=True)
         vectors = [document.metadata.pop(VECTOR_KEY) for document, _ in hits]
         chosen = maximal_marginal_relevance(np.array(embedding), vectors, lambda_mult=lambda_mult, k=k) if hits else []
@@ -84,10 +114,15 @@ class SearchMethods(VectorStore):
         unknown = sorted(kwargs.keys() - _IGNORED - {"filter", "expr"})
         if unknown:
             raise InputError(f"A search takes k, filter and expr, not {', '.join(unknown)}.")
-        return self.to_expression(kwargs.get("filter"), kwargs.get("expr"))
+        chosen: Filter = both(kwargs.get("filter"), kwargs.get("expr"))
+        return chosen
 
     def _select_relevance_score_fn(self) -> Any:
         """A score as LangChain's relevance, 0 to 1."""
         if self.embedding is None:
             return lambda score: score / (1.0 + score)
+        layout = self.layout
+        if layout is not None and layout.metric == "L2":
+            # Of the squared distance of two unit vectors, as langchain_milvus has it; the score is 1 / (1 + distance).
+            return lambda score: min(1.0, max(0.0, 1.0 - (1.0 / score - 1.0) / 4.0)) if score > 0 else 0.0
         return lambda score: min(1.0, max(0.0, (1.0 + score) / 2.0))

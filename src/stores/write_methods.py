@@ -25,9 +25,10 @@ from ..vectors import usable
 from .collection import Collection
 from .collection_rows import CollectionRows, Row
 from .connection import Server
+from .filters import both
 from .fingerprint import fingerprint_of
 from .layout import Layout
-from .rows import check_chunks, check_vectors, to_row
+from .rows import check_chunks, check_documents, check_ids, check_vectors, listed, to_row
 from .search_methods import Filter
 from .searched_text import embedded_texts
 
@@ -59,8 +60,8 @@ class WriteMethods(VectorStore):
         """Language of the full-text analysis."""
 
     @abstractmethod
-    def to_expression(self, filter: Filter, expr: str | None = None) -> str:
-        """A filter as a Milvus expression."""
+    def _delete_where(self, filter: Filter) -> None:
+        """Delete the rows that a filter matches."""
 
     def add_texts(
         self,
@@ -91,7 +92,7 @@ class WriteMethods(VectorStore):
         Raises:
             InputError: Milvus could not keep a text, its metadata or its id. Nothing is embedded or stored.
         """
-        texts = list(texts)
+        texts = listed("texts", texts)
         check_chunks(texts, metadatas, ids)
         searched = embedded_texts(texts, metadatas)
         vectors = self.embedding.embed_documents(searched) if self.embedding and texts else None
@@ -102,7 +103,7 @@ class WriteMethods(VectorStore):
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
         """Embed documents and store them under their ids, or the `ids` given; see `add_texts`."""
         # A list, since LangChain goes through them several times.
-        return VectorStore.add_documents(self, list(documents), **kwargs)
+        return VectorStore.add_documents(self, check_documents(documents), **kwargs)
 
     def upsert(
         self, ids: list[str] | None = None, documents: Iterable[Document] | None = None, **kwargs: Any
@@ -113,12 +114,12 @@ class WriteMethods(VectorStore):
     @classmethod
     def from_documents(cls, documents: Iterable[Document], embedding: Embeddings, **kwargs: Any) -> Self:
         """Open a store and add documents to it; keyword arguments as `MilvusStore` takes them."""
-        return super().from_documents(list(documents), embedding, **kwargs)
+        return super().from_documents(check_documents(documents), embedding, **kwargs)
 
     @classmethod
     async def afrom_documents(cls, documents: Iterable[Document], embedding: Embeddings, **kwargs: Any) -> Self:
         """Async twin of `from_documents`."""
-        return await super().afrom_documents(list(documents), embedding, **kwargs)
+        return await super().afrom_documents(check_documents(documents), embedding, **kwargs)
 
     def add_embeddings(
         self,
@@ -130,7 +131,8 @@ class WriteMethods(VectorStore):
         **kwargs: Any,
     ) -> list[str]:
         """Store texts with their vectors, or with none in a store without an embedding; see `add_texts`."""
-        texts, embeddings = list(texts), None if embeddings is None else list(embeddings)
+        texts = listed("texts", texts)
+        embeddings = None if embeddings is None else listed("embeddings", embeddings)
         check_chunks(texts, metadatas, ids)
         if embeddings is not None and len(embeddings) != len(texts):
             raise InputError(f"There are {len(texts)} texts and {len(embeddings)} vectors; there must be one a text.")
@@ -257,18 +259,18 @@ class WriteMethods(VectorStore):
             FilterError: The filter cannot be used; nothing is deleted.
             InputError: There is neither an id nor a filter, or there are both.
         """
-        expression = self.to_expression(kwargs.get("filter"), expr)
-        if ids is None and not expression:
+        chosen = both(kwargs.get("filter"), expr)
+        if ids is None and chosen is None:
             raise InputError("Give ids or a filter to delete; to delete everything use drop().")
-        if ids and expression:
+        if ids and chosen is not None:
             raise InputError("Give ids or a filter to delete, not both.")
-        layout = self.layout
-        if layout is None:
-            return True
+        check_ids(ids)
         if ids:
-            self._write(layout, lambda _, rows: rows.delete(ids))
-        elif expression:
-            self._write(layout, lambda _, rows: rows.delete_where(expression))
+            layout = self.layout
+            if layout is not None:
+                self._write(layout, lambda _, rows: rows.delete(ids))
+        elif chosen is not None:
+            self._delete_where(chosen)
         return True
 
     def drop(self) -> None:

@@ -13,10 +13,27 @@ from pymilvus.exceptions import MilvusException
 
 from milvus_rag import MilvusStore, open_store
 from milvus_rag.errors import FilterError, InputError, StoreError
+from milvus_rag.stores.conditions import Condition, to_condition
 from milvus_rag.stores.connection import translated_errors
-from milvus_rag.stores.filters import Column, quote, to_expression
+from milvus_rag.stores.filter_expressions import Bounds, to_bounds
+from milvus_rag.stores.filters import Column, quote, read_filter
 
-OPERATORS = ("$and", "$eq", "$exists", "$gt", "$gte", "$in", "$like", "$lt", "$lte", "$ne", "$nin", "$not", "$or")
+OPERATORS = (
+    "$and",
+    "$contains",
+    "$eq",
+    "$exists",
+    "$gt",
+    "$gte",
+    "$in",
+    "$like",
+    "$lt",
+    "$lte",
+    "$ne",
+    "$nin",
+    "$not",
+    "$or",
+)
 
 
 class _Level(enum.IntEnum):
@@ -27,6 +44,14 @@ class _Topic(enum.StrEnum):
     INDEX = "index"
 
 
+def _lite(filter: Any) -> Bounds:
+    return to_bounds(read_filter(filter), Column, lite=True)
+
+
+def _server(filter: Any) -> Bounds:
+    return to_bounds(read_filter(filter), Column, lite=False)
+
+
 class TestExpressions:
     @pytest.mark.parametrize(
         ("filter", "expected"),
@@ -34,53 +59,97 @@ class TestExpressions:
             ({"a": "x"}, '$meta["a"] == "x"'),
             ({"a": {"$eq": "x"}}, '$meta["a"] == "x"'),
             ({"a": {"$gt": 1}}, '$meta["a"] > 1'),
-            ({"a": {"$gte": 1}}, '$meta["a"] >= 1'),
+            ({"a": {"$gte": 2}}, '$meta["a"] >= 2'),
             ({"a": {"$lt": -1.5}}, '$meta["a"] < -1.5'),
-            ({"a": {"$lte": 1}}, '$meta["a"] <= 1'),
+            ({"a": {"$lte": -1}}, '$meta["a"] <= -1'),
             ({"a": {"$like": "faq/%"}}, '$meta["a"] like "faq/%"'),
-            ({"a": {"$exists": True}}, 'exists $meta["a"]'),
-            ({"a": {"$exists": False}}, 'not (exists $meta["a"])'),
-            ({"a": None}, 'not (exists $meta["a"])'),
-            ({"a": {"$in": [1, "1"]}}, '($meta["a"] == 1) or ($meta["a"] == "1")'),
-            ({"a": {"$ne": 1}}, '(not (exists $meta["a"])) or (not (($meta["a"] == 1)))'),
-            ({"a": {"$gte": 1, "$lt": 2}}, '($meta["a"] >= 1) and ($meta["a"] < 2)'),
-            ({"a": 1, "b": True}, '($meta["a"] == 1) and ($meta["b"] == true)'),
-            ({"$or": [{"a": 1}, {"b": 2}]}, '($meta["a"] == 1) or ($meta["b"] == 2)'),
-            ({"$and": [{"a": 1}, {"b": 2}]}, '($meta["a"] == 1) and ($meta["b"] == 2)'),
-            ({"$not": {"a": 1}}, 'not ((exists $meta["a"]) and ($meta["a"] == 1))'),
-            ({"a.b.c": 1}, '$meta["a"]["b"]["c"] == 1'),
+            ({"a": {"$like": "faq"}}, '$meta["a"] == "faq"'),
+            ({"a": {"$ne": 2}}, '(not (exists $meta["a"])) or (not ($meta["a"] == 2))'),
+            ({"a": {"$gte": 2, "$lt": "x"}}, '($meta["a"] >= 2) and ($meta["a"] < "x")'),
+            ({"a": 3, "b": "y"}, '($meta["a"] == 3) and ($meta["b"] == "y")'),
+            ({"$or": [{"a": 3}, {"b": 2}]}, '($meta["a"] == 3) or ($meta["b"] == 2)'),
+            ({"$and": [{"a": 3}, {"b": 2}]}, '($meta["a"] == 3) and ($meta["b"] == 2)'),
+            ({"$and": [{"a": 3}, "b > 1"]}, '($meta["a"] == 3) and (b > 1)'),
+            ({"$not": {"$not": {"a": 3}}}, '$meta["a"] == 3'),
         ],
         ids=str,
     )
     def test_an_operator_becomes_one_of_milvus(self, filter: Mapping[str, Any], expected: str) -> None:
-        assert to_expression(filter, Column) == expected
+        assert _lite(filter) == _server(filter) == Bounds.exactly(expected)
 
-    @pytest.mark.parametrize("filter", [None, "", {}], ids=repr)
-    def test_no_filter_is_no_expression(self, filter: Any) -> None:
-        assert to_expression(filter, Column) == ""
+    @pytest.mark.parametrize(
+        ("filter", "certain", "possible"),
+        [
+            ({"a": True}, None, '$meta["a"] == true'),
+            ({"a": 1}, None, '$meta["a"] == 1'),
+            ({"a": {"$lt": 2}}, '($meta["a"] < 2) and ($meta["a"] != 0) and ($meta["a"] != 1)', '$meta["a"] < 2'),
+            ({"a": {"$ne": False}}, '(not (exists $meta["a"])) or (not ($meta["a"] == false))', None),
+            ({"a": {"$in": ["x", 1]}}, '$meta["a"] == "x"', '($meta["a"] == "x") or ($meta["a"] == 1)'),
+        ],
+        ids=str,
+    )
+    def test_lite_cannot_tell_true_from_one(
+        self, filter: Mapping[str, Any], certain: str | None, possible: str | None
+    ) -> None:
+        assert _lite(filter) == Bounds(certain, possible)
+        assert _server(filter).exact
 
-    def test_a_text_is_an_expression_as_it_is(self) -> None:
-        assert to_expression('a > 1 or b like "x%"', Column) == 'a > 1 or b like "x%"'
+    def test_a_server_may_find_none_to_exist(self) -> None:
+        assert _lite({"a": {"$exists": True}}) == Bounds.exactly('exists $meta["a"]')
+        assert _server({"a": {"$exists": True}}).possible == 'exists $meta["a"]'
+        assert _server({"a": None}).certain == 'not (exists $meta["a"])'
+        assert not _server({"a": None}).exact
+
+    def test_many_values_are_one_list(self) -> None:
+        names = [f"n{i}" for i in range(5000)]
+        for chosen in ({"a": {"$in": names}}, {"a": {"$nin": names}}):
+            for bounds in (_lite(chosen), _server(chosen)):
+                assert bounds.exact
+                assert str(bounds.possible).count(" in [") == 1
+                assert "==" not in str(bounds.possible)
+
+    def test_a_list_has_values_of_one_type(self) -> None:
+        assert _server({"a": {"$in": [1, 2.5, "x", "y", True]}}).possible == (
+            '($meta["a"] in ["x", "y"]) or ($meta["a"] in [1.0, 2.5]) or ($meta["a"] == true)'
+        )
 
     def test_a_field_of_the_schema_is_named_and_is_always_there(self) -> None:
         def column(key: str) -> Column:
-            return Column(key, static=True)
+            return Column(key, static=True, nullable=key == "n")
 
-        assert to_expression({"a": 1}, column) == "a == 1"
-        assert to_expression({"a": {"$ne": 1}}, column) == "not (a == 1)"
-        assert to_expression({"a": {"$in": ["x", "y"]}}, column) == 'a in ["x", "y"]'
-        assert to_expression({"$not": {"a": 1}}, column) == "not (a == 1)"
-        assert to_expression({"a": {"$exists": True}}, column) == "a == a"
+        for chosen, expected in [
+            ({"a": 1}, "a == 1"),
+            ({"a": {"$ne": 1}}, "not (a == 1)"),
+            ({"a": {"$in": ["x", "y"]}}, 'a in ["x", "y"]'),
+            ({"$not": {"a": True}}, "not (a == true)"),
+            ({"a": {"$exists": True}}, "a == a"),
+            ({"n": {"$exists": True}}, "n is not null"),
+            ({"n": {"$ne": 1}}, "(n is null) or (not (n == 1))"),
+        ]:
+            for lite in (True, False):
+                assert to_bounds(read_filter(chosen), column, lite=lite) == Bounds.exactly(expected)
 
-    def test_many_values_are_not_nested_deeply(self) -> None:
+    @pytest.mark.parametrize("filter", [None, "", {}], ids=repr)
+    def test_no_filter_is_no_expression(self, filter: Any) -> None:
+        assert to_condition(filter, Column, lite=True) == Condition()
+
+    def test_a_text_is_an_expression_as_it_is(self) -> None:
+        expression = 'a > 1 or b like "x%"'
+        assert to_condition(expression, Column, lite=True) == Condition(expression)
+
+    def test_many_conditions_are_not_nested_deeply(self) -> None:
         """Milvus refuses, or is slow with, expressions nested as deeply as they are long."""
-        expression = to_expression({"a": {"$in": list(range(1000))}}, Column)
+        expression = str(_server({"$or": [{"a": i} for i in range(1000)]}).possible)
         depth = deepest = 0
         for character in expression:
             depth += (character == "(") - (character == ")")
             deepest = max(deepest, depth)
         assert expression.count("==") == 1000
         assert deepest < 20
+
+    def test_more_than_a_message_holds_is_refused(self) -> None:
+        with pytest.raises(FilterError, match="bytes"):
+            to_condition({"a": {"$in": [f"{i}{'x' * 60_000}" for i in range(600)]}}, Column, lite=False)
 
 
 class TestQuoting:
@@ -111,7 +180,7 @@ class TestQuoting:
         assert quote(value) == literal
 
     def test_a_key_is_quoted_as_a_value_is(self) -> None:
-        assert to_expression({'a"] == 1 or $meta["b': 1}, Column) == r'$meta["a\"] == 1 or $meta[\"b"] == 1'
+        assert _server({'a"] == 1 or $meta["b': 1}).possible == r'$meta["a\"] == 1 or $meta[\"b"] == 1'
 
     @pytest.mark.parametrize(
         "value",
@@ -128,7 +197,7 @@ class TestRefused:
     @pytest.mark.parametrize("filter", [{"a": {"$regex": "x"}}, {"$nor": [{"a": 1}]}, {"a": {"gt": 1}}], ids=str)
     def test_an_unknown_operator_is_named_with_those_that_are_known(self, filter: Mapping[str, Any]) -> None:
         with pytest.raises(FilterError) as caught:
-            to_expression(filter, Column)
+            read_filter(filter)
         message = str(caught.value)
         assert any(repr(name) in message for name in ("$regex", "$nor", "gt"))
         assert all(operator in message for operator in OPERATORS)
@@ -151,6 +220,11 @@ class TestRefused:
             ({"a": {"$in": [], "$bad": 1}}, "$bad"),
             ({"$or": []}, "list of filters"),
             ({"$or": {"a": 1}}, "list of filters"),
+            ({"a": {"$gt": True}}, "no order"),
+            ({"a": {"$contains": ["x"]}}, "not with a list"),
+            ({"a": {"$contains": None}}, "None"),
+            ({"$or": [{"a": 1}, "b > 1"]}, "goes into a '$and'"),
+            ({"$not": {"$and": ["b > 1", {"a": 1}]}}, "goes into a '$and'"),
             ({"$and": [1]}, "filters as dicts"),
             ({"$and": [{}]}, "filters as dicts"),
             ({"$not": [{"a": 1}]}, "filters as dicts"),
@@ -162,14 +236,14 @@ class TestRefused:
     )
     def test_a_filter_that_means_nothing_says_what_is_wrong(self, filter: Any, hint: str) -> None:
         with pytest.raises(FilterError) as caught:
-            to_expression(filter, Column)
+            read_filter(filter)
         assert hint in str(caught.value)
 
     def test_it_is_an_input_error_and_a_value_error(self) -> None:
         with pytest.raises(InputError):
-            to_expression({"a": {"$x": 1}}, Column)
+            read_filter({"a": {"$x": 1}})
         with pytest.raises(ValueError, match="not known"):
-            to_expression({"a": {"$x": 1}}, Column)
+            read_filter({"a": {"$x": 1}})
 
 
 # One row a letter.

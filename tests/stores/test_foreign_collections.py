@@ -230,6 +230,8 @@ class TestMetrics:
         assert scores[2] == pytest.approx(1 / (1 + 1.5) if metric == "L2" else 0.25)
         relevance = [score for _, score in store.similarity_search_with_relevance_scores(QUESTION, k=3)]
         assert relevance == sorted(relevance, reverse=True)
+        # 0.5 is of a text that has nothing to do with the question, whatever the metric.
+        assert relevance[2] == pytest.approx((1 + 0.25) / 2)
         assert all(0 <= score <= 1 for score in relevance)
 
     @pytest.mark.parametrize("metric", ["IP", "COSINE", "L2"])
@@ -245,6 +247,30 @@ class TestMetrics:
         with open_store(server_uri, collection=collection_name, embedding=embedding) as store:
             self._check(store, metric)
             store.drop()
+
+
+def test_vectors_beside_are_no_metadata(lite_uri: str) -> None:
+    """Neither dense nor binary ones, in a search, by id, or by a filter."""
+    client = MilvusClient(uri=lite_uri)
+    schema = MilvusClient.create_schema(enable_dynamic_field=True)
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("body", DataType.VARCHAR, max_length=1000)
+    for name in ("vector", "title_vector", "summary_vector"):
+        schema.add_field(name, DataType.FLOAT_VECTOR, dim=64)
+    index = client.prepare_index_params()
+    for name in ("vector", "title_vector", "summary_vector"):
+        index.add_index(name, index_type="FLAT", metric_type="IP")
+    client.create_collection("three", schema=schema, index_params=index)
+    vectors = {name: [0.125] * 64 for name in ("vector", "title_vector", "summary_vector")}
+    client.insert("three", [{"id": 1, "body": "tea", "topic": "drinks", **vectors}])
+    client.close()
+    with open_store(lite_uri, collection="three", embedding=WordEmbeddings(64)) as store:
+        found = [
+            *store.similarity_search("tea", k=1),
+            *store.get_by_ids(["1"]),
+            *store.search_by_metadata({"topic": "drinks"}),
+        ]
+        assert [document.metadata for document in found] == [{"topic": "drinks"}] * 3
 
 
 def test_fields_of_other_names(lite_uri: str) -> None:

@@ -7,8 +7,11 @@ import json
 import uuid
 from collections import namedtuple
 from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
@@ -153,7 +156,13 @@ class TestRefused:
             (lambda: object(), "object"),
             (lambda: {1, 2}, "set"),
             (lambda: b"bytes", "bytes"),
-            (lambda: dt.date(2026, 1, 1), "date"),
+            (lambda: Decimal("1.50"), "float(value)"),
+            (lambda: Path("a/b"), "str(value)"),
+            (lambda: [dt.timedelta(1)], "total_seconds"),
+            (lambda: bytearray(b"x"), "decode"),
+            (lambda: np.datetime64("2026-01-01"), "str(value)"),
+            (lambda: np.array([1.0, np.inf]), "inf"),
+            (lambda: np.array([object()]), "object"),
             (lambda: [{"deep": {"inside": 1j}}], "complex"),
             (lambda: float("nan"), "nan"),
             (lambda: [float("inf")], "inf"),
