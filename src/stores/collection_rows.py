@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from pymilvus import MilvusClient
 
-from ..errors import StoreError, StoreUnavailableError
 from .connection import CollectionNotLoadedError, Server, TooMuchAtOnceError, translated_errors
 from .filters import quote
 from .layout import Layout
@@ -17,6 +16,7 @@ from .packed_rows import read_packed, write_packed
 from .read_write_lock import ReadWriteLock, alone
 from .request_sizes import ROWS_PER_REQUEST, id_batches, row_batches
 from .rows import to_primary_key
+from .thorough_search import thorough
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +25,6 @@ T = TypeVar("T")
 
 # Milvus refuses more: https://milvus.io/docs/limitations.md
 MAX_HITS = 16_384
-# https://milvus.io/docs/hnsw.md and ivf-flat.md: nodes of a graph, and clusters, that a search looks at.
-_LEAST_EF, _MOST_EF = 1024, 32_768
-_MOST_NPROBE = 1024
 # Enough that the words of a Milvus Lite segment are as frequent in it as in all of the collection.
 TYPICAL_ROWS = 2000
 # A compromise for rows that are added a few at a time: the weight of a word that only they have is 5.8 among so many,
@@ -274,7 +271,7 @@ class CollectionRows:
             # These look at all rows.
             found = ask({})
         else:
-            found = _thorough(ask, limit)
+            found = thorough(ask, limit)
         if k > MAX_HITS and len(found) == MAX_HITS:
             logger.warning("Milvus gives %d hits of a search at most, and %d are asked for.", MAX_HITS, k)
         return found
@@ -372,31 +369,6 @@ class CollectionRows:
     def _errors(self, expression: str | None = None, doing: str = "answer") -> AbstractContextManager[None]:
         self._server.check_process()
         return translated_errors(self._server.uri, self.layout.name, expression, doing=doing, timeout=self._timeout)
-
-
-def _thorough(ask: Callable[[Mapping[str, Any]], list[tuple[Row, float]]], limit: int) -> list[tuple[Row, float]]:
-    """Search an index that may look at a part of the rows: once more, at many of them, where it finds too few.
-
-    https://milvus.io/docs/index.md names the parameters of the kinds of index; each takes what is its own.
-    """
-    try:
-        found = ask({})
-    except StoreUnavailableError:
-        raise
-    except StoreError:
-        # A graph refuses to find more than it looks at.
-        return ask(_wider(limit))
-    if len(found) == limit:
-        return found
-    try:
-        more = ask(_wider(limit))
-    except StoreError:
-        return found
-    return max(found, more, key=len)
-
-
-def _wider(limit: int) -> dict[str, int]:
-    return {"ef": min(max(2 * limit, _LEAST_EF), _MOST_EF), "nprobe": _MOST_NPROBE, "search_list": max(2 * limit, 100)}
 
 
 def _flat(hit: Mapping[str, Any], primary_field: str) -> Row:
