@@ -25,10 +25,18 @@ initial-cluster: default={peer}
 """
 
 
+# Ends all that it started, when whoever it is for is no longer there to do so.
+_WITH_ITS_OWNER = """
+(while kill -0 "$1" 2>/dev/null; do sleep 2; done; kill -9 0) &
+shift
+exec "$@"
+"""
+
+
 @contextlib.contextmanager
 def milvus_server(folder: Path) -> Iterator[str]:
     """Run a server of one's own with its data in a folder. Gives its URI."""
-    uri, process = _start(folder)
+    uri, process = _start(folder, os.getpid())
     try:
         yield uri
     finally:
@@ -36,8 +44,12 @@ def milvus_server(folder: Path) -> Iterator[str]:
         process.wait()
 
 
-def shared_server(folder: Path) -> "tuple[str, subprocess.Popen[bytes] | None]":
+def shared_server(folder: Path, owner: int) -> "tuple[str, subprocess.Popen[bytes] | None]":
     """The server of a folder, started by the first process that asks for it.
+
+    Args:
+        folder: For its data.
+        owner: The process with which it ends at the latest.
 
     Returns:
         Its URI; and its process, where it is this one that started it. It runs until `stop_shared_server`.
@@ -46,7 +58,7 @@ def shared_server(folder: Path) -> "tuple[str, subprocess.Popen[bytes] | None]":
     with _locked(folder / "server.lock"):
         if not known.exists():
             try:
-                uri, process = _start(folder)
+                uri, process = _start(folder, owner)
             except RuntimeError as exc:
                 known.write_text(json.dumps({"error": str(exc)}))
                 raise
@@ -65,7 +77,7 @@ def stop_shared_server(folder: Path) -> None:
         _kill(found["pid"])
 
 
-def _start(folder: Path) -> "tuple[str, subprocess.Popen[bytes]]":
+def _start(folder: Path, owner: int) -> "tuple[str, subprocess.Popen[bytes]]":
     """Start a server with its data in a folder, and wait until it answers.
 
     It has ports of its own, so that several may run: one that somebody else started could end any moment.
@@ -74,11 +86,12 @@ def _start(folder: Path) -> "tuple[str, subprocess.Popen[bytes]]":
     uri = f"http://127.0.0.1:{port}"
     etcd = folder / "etcd.yaml"
     etcd.write_text(_ETCD.format(client=f"http://127.0.0.1:{etcd_port}", peer=f"http://127.0.0.1:{peer_port}"))
+    command = [str(Path(sys.executable).with_name("milvus-server")), "--data", str(folder), "--proxy-port", str(port)]
     # The package looks for free ports for all parts of the server but the etcd inside, and so does another one that
     # starts at the same time.
     with _locked(locks_folder() / "milvus"), (folder / "milvus.log").open("w") as log:
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("milvus-server"), "--data", str(folder), "--proxy-port", str(port)],
+            ["sh", "-c", _WITH_ITS_OWNER, "sh", str(owner), *command],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "ETCD_CONFIG_PATH": str(etcd)},

@@ -1,5 +1,6 @@
 """What all processes of one run of the tests share: a folder, and a real Milvus server in it."""
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,19 +11,22 @@ import pytest
 
 # Where what they share is.
 FOLDER = pytest.StashKey[Path]()
+# The process that started all others.
+_OWNER = pytest.StashKey[int]()
 _SERVER = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder, or take the one of the process that started this one."""
-    given = getattr(config, "workerinput", {}).get("folder")
-    config.stash[FOLDER] = Path(given or tempfile.mkdtemp(prefix="milvus-rag-session-"))
+    given = getattr(config, "workerinput", {})
+    config.stash[FOLDER] = Path(given.get("folder") or tempfile.mkdtemp(prefix="milvus-rag-session-"))
+    config.stash[_OWNER] = given.get("owner") or os.getpid()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a process of pytest-xdist the folder."""
-    node.workerinput["folder"] = str(node.config.stash[FOLDER])
+    node.workerinput.update(folder=str(node.config.stash[FOLDER]), owner=os.getpid())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -45,7 +49,7 @@ def server_uri(pytestconfig: pytest.Config) -> str:
     # Not at the top: most tests need no pymilvus, which takes seconds to import.
     from .milvus_server import shared_server
 
-    uri, process = shared_server(pytestconfig.stash[FOLDER])
+    uri, process = shared_server(pytestconfig.stash[FOLDER], pytestconfig.stash[_OWNER])
     if process is not None:
         # It is still running when this process ends, about which nobody has to be warned.
         pytestconfig.stash[_SERVER] = process
