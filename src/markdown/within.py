@@ -45,8 +45,8 @@ def opening_of(
     begins = line == block.start and not column
     items = block.items[: len(block.items) - block.opens] if begins else block.items
     is_fence = block.kind is Kind.FENCE
-    if is_fence and items and _leaves(lines[line : min(end, block.end)], items[-1][1]):
-        items = ()
+    if is_fence and not begins and items and _leaves(lines[line : min(end, block.end)], items[-1][1]):
+        return f"{fence_line(lines[block.start][:_MAX_LINE])}\n" + (ELLIPSIS if column else "")
     opened = [item for item in items if not (is_fence and item[0] == block.start)]
     if block.quotes or sum(at for _, at in opened) > _MAX_ITEMS:
         opened = []

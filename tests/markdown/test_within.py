@@ -75,8 +75,9 @@ def test_a_long_line_of_any_kind_is_cut_in_linear_time(before: str) -> None:
     assert max(len(piece.metadata.get("within", "")) for piece in found) < 2_100
 
 
-def test_code_that_somebody_forgot_to_indent_is_code_in_every_piece() -> None:
-    page = f"- item\n\n  ```\n{CODE}\n  ```\n\n  The **port**."
+@pytest.mark.parametrize("opening", ["- item\n\n  ```\n", "- ```\n"])
+def test_code_that_somebody_forgot_to_indent_is_code_in_every_further_piece(opening: str) -> None:
+    page = f"{opening}{CODE}\n  ```\n\n  The **port**."
     pieces = chunks(page, chunk_size=200)
     assert len(pieces) > 2
     for piece in pieces[1:]:
