@@ -23,6 +23,7 @@ ELLIPSIS = "\u2026"
 # What is longer is cut, and of list items left out, since metadata is stored with every piece.
 _MAX_LINE = 256
 _MAX_ITEMS = 1024
+_MAX_COMMENT = 4096
 
 
 def opening_of(
@@ -41,16 +42,16 @@ def opening_of(
     Returns:
         Markdown to be put before the piece.
     """
-    begins = line == block.start and not lines[line][:column].strip()
+    begins = line == block.start and not column
     items = block.items[: len(block.items) - block.opens] if begins else block.items
     is_fence = block.kind is Kind.FENCE
-    if is_fence and items and _leaves(lines[line : min(end, block.end)], items[-1][1]):
-        items = ()
+    if is_fence and not begins and items and _leaves(lines[line : min(end, block.end)], items[-1][1]):
+        return f"{fence_line(lines[block.start][:_MAX_LINE])}\n" + (ELLIPSIS if column else "")
     opened = [item for item in items if not (is_fence and item[0] == block.start)]
     if block.quotes or sum(at for _, at in opened) > _MAX_ITEMS:
         opened = []
     before = "".join(
-        f"{lines[began].expandtabs(4)[:at].ljust(at)}{ELLIPSIS}\n"
+        f"{lines[began][:at].expandtabs(4)[:at].ljust(at)}{ELLIPSIS}\n"
         for n, (began, at) in enumerate(opened)
         if n + 1 == len(opened) or opened[n + 1][0] != began
     )
@@ -65,28 +66,32 @@ def opening_of(
 
 def _leaves(lines: Sequence[str], margin: int) -> bool:
     """Whether somebody forgot to indent a line of code; alone, the piece would end the list item with it."""
-    return any(line.strip() and indent_of(line) < margin for line in lines)
+    starts = (line[:_MAX_ITEMS] for line in lines)
+    return any(start.strip() and indent_of(start) < margin for start in starts)
 
 
 def _own_opening(lines: Sequence[str], block: Block, line: int, column: int, *, has_header: bool) -> str:
     """What opens the block that a piece is from the middle of."""
-    first = lines[block.start]
+    # No more of a line is looked at than is kept, since one may be cut into many pieces.
+    first = lines[block.start][:_MAX_LINE]
     indent = " " * indent_of(first)
     rest = ELLIPSIS if column else ""
     match block.kind:
         case Kind.FENCE:
-            return f"{first.rstrip()[:_MAX_LINE]}\n" + (rest if line > block.start else "")
+            return f"{first.rstrip()}\n" + (rest if line > block.start else "")
         case Kind.COMMENT | Kind.PREFORMATTED:
             mark, end = ("<!--", "-->") if block.kind is Kind.COMMENT else ("<pre>", "</")
-            is_closed = line == block.end - 1 and end in lines[line][:column]
-            return rest if is_closed else f"{indent}{mark}{rest or chr(10)}"
+            is_last = column and line == block.end - 1
+            if is_last and lines[line].find(end, column, column + _MAX_COMMENT) < 0:
+                return rest
+            return f"{indent}{mark}{rest or chr(10)}"
         case Kind.TABLE:
-            header = "\n".join(lines[block.start : block.start + 2])
             if has_header or line < block.start + 2:
                 return ""
-            return f"{header}\n" if len(header) <= _MAX_LINE else f"{indent}|\n{indent}|-|\n"
+            header = "".join(f"{part[:_MAX_LINE]}\n" for part in lines[block.start : block.start + 2])
+            return header if len(header) <= _MAX_LINE else f"{indent}|\n{indent}|-|\n"
         case Kind.CODE:
-            margin = block.items[-1][1] if block.items else 0
+            margin = min(block.items[-1][1], _MAX_ITEMS) if block.items else 0
             return f"{'> ' * block.quotes}{' ' * (margin + 4)}{rest}" if column else ""
         case Kind.HEADING:
             is_underlined = block.end - block.start > 1

@@ -65,8 +65,19 @@ def test_a_state_is_short_however_deep_a_list_is() -> None:
     assert max(len(piece.metadata.get("within", "")) for piece in chunks(page)) < 1300
 
 
-def test_code_that_somebody_forgot_to_indent_is_code_in_every_piece() -> None:
-    page = f"- item\n\n  ```\n{CODE}\n  ```\n\n  The **port**."
+@pytest.mark.parametrize(
+    "before", ["", "```", "```\n", "- ", "- ```\n  ", "<!-- ", "# ", "    ", "- a\tb ", "> ", "<pre>", "- " * 999]
+)
+def test_a_long_line_of_any_kind_is_cut_in_linear_time(before: str) -> None:
+    """Five megabytes: were each piece to look at all of the line, this would take minutes."""
+    found = chunks(before + "word " * 1_000_000)
+    assert len(found) > 4_000
+    assert max(len(piece.metadata.get("within", "")) for piece in found) < 2_100
+
+
+@pytest.mark.parametrize("opening", ["- item\n\n  ```\n", "- ```\n"])
+def test_code_that_somebody_forgot_to_indent_is_code_in_every_further_piece(opening: str) -> None:
+    page = f"{opening}{CODE}\n  ```\n\n  The **port**."
     pieces = chunks(page, chunk_size=200)
     assert len(pieces) > 2
     for piece in pieces[1:]:
