@@ -65,6 +65,11 @@ class CollectionRows:
         self._lock = lock
         self._timeout = timeout
 
+    @property
+    def on_lite(self) -> bool:
+        """Whether they are in Milvus Lite, where to count rows takes as long as to read them."""
+        return self._server.lite
+
     # --- writing
 
     def upsert(self, rows: Sequence[Row]) -> list[str]:

@@ -65,11 +65,12 @@ def to_condition(
 
 def count(rows: CollectionRows, condition: Condition) -> int:
     """Number of rows that match."""
-    found = rows.count(condition.expression)
-    if condition.matches is None or not found:
-        return found
-    if condition.certain is not None and rows.count(condition.certain) == found:
-        return found
+    if condition.matches is None:
+        return rows.count(condition.expression)
+    if condition.certain is not None and not rows.on_lite:
+        found = rows.count(condition.expression)
+        if rows.count(condition.certain) == found:
+            return found
     return sum(len(batch) for batch in iterate(rows, condition, [rows.layout.primary_field]))
 
 

@@ -89,7 +89,7 @@ class Server:
 
     uri: str
     version: str
-    process: int = field(default_factory=os.getpid)
+    process: int = field(default_factory=os.getpid, repr=False, compare=False)
 
     @property
     def lite(self) -> bool:

@@ -100,7 +100,7 @@ class ReadMethods(VectorStore):
 
     def _read_where(self, filter: Filter, read: Callable[[Layout, CollectionRows, Condition], T], nothing: T) -> T:
         """`_read` with a filter, which is checked also while there is no collection."""
-        if filter is not None:
+        if self.layout is None and filter is not None:
             read_filter(filter)
 
         def read_here(layout: Layout, rows: CollectionRows) -> T:

@@ -25,7 +25,7 @@ _IGNORED = frozenset({"timeout"})
 def check_number(name: str, value: Any, least: int = 1) -> None:
     """Raise an `InputError` for what is no number of hits."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} is a whole number, at least {least}, not {value!r}.")
+        raise InputError(f"{name} is the number of hits, a whole number of at least {least}, not {value!r}.")
 
 
 def check_text(query: Any) -> None:

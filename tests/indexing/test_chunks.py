@@ -1,6 +1,7 @@
 """What makes a chunk the same chunk: its source, its text, and which occurrence of it this is."""
 
 import json
+from pathlib import PurePosixPath
 
 import pytest
 from langchain_core.documents import Document
@@ -126,7 +127,12 @@ class TestBySource:
             found.extend(source for source, _ in by_source(loading()))  # type: ignore[arg-type]  # a generator
         assert found == ["a"]
 
-    @pytest.mark.parametrize("source", [None, "", 7])
+    @pytest.mark.parametrize("source", [7, 0, 2.5, PurePosixPath("7/a.md")])
+    def test_a_source_may_be_a_number_or_a_path(self, source: object) -> None:
+        ((name, _),) = by_source([Document("1", metadata={"source": source})])
+        assert name == str(source)
+
+    @pytest.mark.parametrize("source", [None, "", False, b"a.md", ["a.md"]])
     def test_refuses_a_document_without_a_source(self, source: object) -> None:
         with pytest.raises(InputError, match=r"metadata\['source'\].*add_documents"):
             list(by_source([Document("1", metadata={"source": source})]))

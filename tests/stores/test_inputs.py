@@ -55,7 +55,7 @@ BY_VECTOR += ["max_marginal_relevance_search_by_vector"]
 @pytest.mark.parametrize("method", [*BY_TEXT, *BY_VECTOR])
 def test_k(store: MilvusStore, method: str, is_async: bool, k: Any) -> None:
     question: Any = VECTOR if method in BY_VECTOR else "tea"
-    with pytest.raises(InputError, match=r"\bk is a whole number"):
+    with pytest.raises(InputError, match=r"\bk is the number of hits, a whole number"):
         _run(lambda: getattr(store, f"{'a' * is_async}{method}")(question, k=k))
 
 
