@@ -347,7 +347,7 @@ class CollectionRows:
     def _read(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
         def read() -> Any:
             with (
-                self._errors(expression, doing=f"answer a {call.__name__.removesuffix('_iterator')}"),
+                self._errors(expression, doing=f"answer a {call.__name__.partition('_')[0]}"),
                 self._lock.reading() if self._lock else nullcontext(),
             ):
                 name = self.layout.name if self._server.lite else self._read_name()
