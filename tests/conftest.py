@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ("support.sessions", "support.parallel")
 
@@ -43,6 +44,11 @@ _quiet_grpc()
 _PROVIDER_PREFIXES = (
     "FIREWORKS_", "GEMINI_", "GOOGLE_", "JINA_", "LANGCHAIN_", "LANGSMITH_", "LEPTON", "MILVUS_", "OPENAI_",
 )  # fmt: skip
+
+
+# An example takes as long as the machine needs.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
