@@ -90,4 +90,9 @@ def forgotten(layout: Layout, roots: Iterable[str]) -> dict[str, None]:
 
 def remembered_place(layout: Layout | None, root: str) -> str | None:
     """Where a root's files were when it was last synced; None where that is not known."""
-    return next((known.place for known in known_roots(layout) if known.is_called(root)), None)
+    return place_called(known_roots(layout), root)
+
+
+def place_called(known: Iterable[KnownRoot], root: str) -> str | None:
+    """Where the files of a root among some were; None where that is not known."""
+    return next((entry.place for entry in known if entry.is_called(root)), None)

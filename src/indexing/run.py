@@ -25,7 +25,7 @@ from .dry_run import CountingWriter
 from .embedding_requests import EmbeddingRequests, StoppedError
 from .identity import identify
 from .indexed import Indexed, look_at
-from .known_roots import known_roots
+from .known_roots import known_roots, place_called
 from .ledger import Ledger, OwnedRow, has_root
 from .lookahead import ChunkLookups, Lookahead
 from .options import SyncOptions
@@ -287,4 +287,4 @@ class SyncRun:
             yield row
 
     def _place_of(self, root: str) -> str | None:
-        return next((known.place for known in self._scope.known if known.is_called(root)), None)
+        return place_called(self._scope.known, root)

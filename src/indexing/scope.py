@@ -38,7 +38,6 @@ class Scope:
         prefix: Put before the loader's names: it loads a part of a folder that is known as a whole.
         base: Folder that the prefixed names are relative to; None where they are not.
         whole: What is known of the root, where the loader loads only a part of it.
-        is_new: Whether the collection did not know the root.
         former: Roots that are this one by another name.
         inside: Roots of folders and files inside this one, with what goes before their names.
         known: All roots of the collection.
@@ -50,11 +49,15 @@ class Scope:
     prefix: str = ""
     base: str | None = None
     whole: KnownRoot | None = None
-    is_new: bool = True
     former: frozenset[str] = frozenset()
     inside: Mapping[str, str] = field(default_factory=dict)
     known: Sequence[KnownRoot] = ()
     is_own: bool = False
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the collection did not know the root."""
+        return not any(known.is_called(self.root) for known in self.known)
 
     @property
     def entry(self) -> KnownRoot:
@@ -163,8 +166,7 @@ def resolve(identity: LoaderIdentity, known: Sequence[KnownRoot], name: str | No
 
 
 def _scope(root: str, identity: LoaderIdentity, known: Sequence[KnownRoot]) -> Scope:
-    is_new = not any(entry.is_called(root) for entry in known)
-    return Scope(root=root, identity=identity, base=identity.base, is_new=is_new, known=known)
+    return Scope(root=root, identity=identity, base=identity.base, known=known)
 
 
 def _named(identity: LoaderIdentity, known: Sequence[KnownRoot], name: str) -> Scope:
@@ -178,7 +180,6 @@ def _named(identity: LoaderIdentity, known: Sequence[KnownRoot], name: str) -> S
         root=root,
         identity=identity,
         base=identity.base,
-        is_new=not any(entry.is_called(root) for entry in known),
         former=frozenset(former),
         inside={key: prefix for key, prefix in unnamed.inside.items() if key != root},
         known=known,
@@ -238,7 +239,6 @@ def _local_scope(
         prefix=_prefix(identity.base or "", base),
         base=base,
         whole=whole,
-        is_new=not any(entry.is_called(root) for entry in known),
         inside=inside,
         known=known,
     )
