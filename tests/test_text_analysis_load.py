@@ -13,6 +13,7 @@ PIECES = ["y", "iyi", "é", "a.", "a'", "a/", "'s", "aB", "가나", "_", ".", " 
 
 
 @pytest.mark.parametrize("piece", PIECES)
+@pytest.mark.huge
 def test_a_megabyte_of_anything_is_analysed(piece: str) -> None:
     """Snowball's stemmers take minutes for one word of that length."""
     assert analyse(piece * (MEGABYTE // len(piece)) + " stores")[-1] == "store"

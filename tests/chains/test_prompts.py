@@ -89,6 +89,7 @@ def test_what_only_looks_like_a_tag_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize("piece", [" ", "/", "< ", "<context ", "</", "context", "\n/"])
+@pytest.mark.huge
 def test_hostile_passages_do_not_take_for_ever(piece: str) -> None:
     """As large as Milvus keeps them. Where blanks could be read in two ways, this took a minute."""
     passage = "<" + piece * (65_000 // len(piece))

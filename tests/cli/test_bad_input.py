@@ -42,6 +42,7 @@ class TestFiles:
         assert "UTF-8" in ran.stderr
         assert "Traceback" not in ran.stderr
 
+    @pytest.mark.huge
     def test_a_line_of_50_mb(self, run: Run, docs: Path) -> None:
         (docs / "long.md").write_text("# Long\n\n" + "x" * 50_000_000)
         # One word: as many chunks as it takes, and the terms of none is over Milvus' limit.

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -20,7 +21,6 @@ from support.openai_server import OpenAIServer
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, open_pages, places, snapshot, sync_part
 from support.syncing import KEY, loopback_embedding
 from support.waiting import PATIENCE_SECONDS
-from support.without_coverage import without_coverage
 
 OLD = {"a.md": "one\ntwo\nthree", "b.md": "four"}
 NEW = {"a.md": "zero\ntwo\nthree", "b.md": "four\nfive"}
@@ -239,8 +239,7 @@ class TestCtrlC:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
-                # A measured one may be interrupted while it holds the lock of what measures it, for ever.
-                env={**without_coverage(), "PYTHONPATH": str(Path(__file__).parents[1])},
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
             )
             with process, ended(process):
                 assert process.stdout is not None

@@ -62,6 +62,7 @@ def test_a_glob_that_leads_elsewhere_is_refused(pattern: str, message: str) -> N
         Glob(pattern)
 
 
+@pytest.mark.huge
 def test_a_hostile_glob_takes_no_longer() -> None:
     assert not Glob("**/a" * 50 + "/b").matches("a/" * 500 + "c")
     assert not Glob("*a" * 50 + "b").matches("a" * 1000)

@@ -294,6 +294,7 @@ def test_a_file_over_the_limit_is_told(tmp_path: Path) -> None:
         MarkdownLoader(tmp_path, max_file_bytes=100).load()
 
 
+@pytest.mark.huge
 def test_a_line_of_50_megabytes_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"word " * 10_000_000)
     (document,) = MarkdownLoader(tmp_path).lazy_load()

@@ -337,18 +337,21 @@ def test_a_text_without_headings_is_kept_to_the_character(lines: list[str], para
         "- ", "* * ", "1. ", "a\n", "# a\n", "# a\n## b\n", "> ", "\t- ", "\n", "x", " ", "[", "<a ", "`", "\\",
     ],
 )  # fmt: skip
+@pytest.mark.huge
 def test_hostile_repetition_takes_linear_time(unit: str) -> None:
     """200,000 characters each: were anything quadratic, this would take an hour."""
     text = unit * (200_000 // len(unit))
     assert dense("".join(bodies(text + "\nx", heading_path=False))) == dense(text + "x")
 
 
+@pytest.mark.huge
 def test_a_paragraph_that_is_underlined_again_and_again_takes_linear_time() -> None:
     """It is too long for a heading, and each line below it is one more underline of it."""
     text = "x" * 300 + "\n=====" * 150_000
     assert len("".join(bodies(text))) > 0.99 * len(text)
 
 
+@pytest.mark.huge
 def test_a_line_of_50_megabytes_is_cut() -> None:
     line = "word " * 10_000_000
     found = MarkdownSplitter().split_text(line)

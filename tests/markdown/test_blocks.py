@@ -172,6 +172,7 @@ def test_outside_of_lists_headings_and_fences_are_those_of_a_commonmark_parser(t
 @pytest.mark.parametrize(
     "unit", ["# ", "#", "<!--", "<!-- -->", "<!-->", "{#a}", "{: ", "[a](", "[", "<a ", "\\", "--> <!--"]
 )
+@pytest.mark.huge
 def test_hostile_headings_take_linear_time(unit: str) -> None:
     """200,000 characters each: were anything quadratic, this would take many minutes."""
     text = "a " + unit * (200_000 // len(unit))

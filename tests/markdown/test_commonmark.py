@@ -157,6 +157,7 @@ def test_what_is_no_heading_is_none_to_quoting_either(line: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["> ", "- ", "> - ", "- > ", "1. ", "- x\n  ", "> a\n", "> ```\n", "-\n", "- - -\tx", "\u2022 "]
 )
+@pytest.mark.huge
 def test_hostile_nesting_takes_linear_time(unit: str) -> None:
     """200,000 characters each: were anything quadratic, this would take many minutes."""
     text = unit * (200_000 // len(unit)) + "x"

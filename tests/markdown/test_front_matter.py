@@ -118,6 +118,7 @@ def test_both_loaders_read_the_same(monkeypatch: pytest.MonkeyPatch, lines: list
 
 
 @pytest.mark.parametrize("opener", ["[", "{a: ", "- ", "? ", "a:\n "])
+@pytest.mark.huge
 def test_deep_nesting_is_no_harm(opener: str) -> None:
     assert fields("a: " + opener * (MAX_CHARACTERS // len(opener) - 100) + "b") == {}
 

@@ -86,6 +86,7 @@ def test_no_word_is_lost_or_made(text: str) -> None:
 
 
 @pytest.mark.parametrize("piece", ["[", "[a](", "![a](", "<a ", "<!--", "**", "|-", "`", "```\n", "&amp", "[a](b("])
+@pytest.mark.huge
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     """What Milvus keeps of a chunk is 64 KiB; were any pattern quadratic in it, this would take minutes."""
     assert plain_text(piece * (65_536 // len(piece)) + "\nend").endswith("end")

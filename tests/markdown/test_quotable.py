@@ -138,6 +138,7 @@ def test_every_piece_stands_in_the_text_to_the_character_and_in_order(lines: lis
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", ["", "# a", "a | b\n", "- a\n\n  "])
+@pytest.mark.huge
 def test_hostile_text_takes_linear_time(before: str, unit: str) -> None:
     """100,000 characters each: were anything quadratic, this would take many minutes, and with three, days."""
     text = before + unit * (100_000 // len(unit)) + "b\n\nText |"

@@ -68,6 +68,7 @@ def test_a_state_is_short_however_deep_a_list_is() -> None:
 @pytest.mark.parametrize(
     "before", ["", "```", "```\n", "- ", "- ```\n  ", "<!-- ", "# ", "    ", "- a\tb ", "> ", "<pre>", "- " * 999]
 )
+@pytest.mark.huge
 def test_a_long_line_of_any_kind_is_cut_in_linear_time(before: str) -> None:
     """Five megabytes: were each piece to look at all of the line, this would take minutes."""
     found = chunks(before + "word " * 1_000_000)

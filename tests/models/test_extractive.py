@@ -234,6 +234,7 @@ def test_every_quote_stands_in_the_context_to_the_character(lines: list[str]) ->
 
 
 @pytest.mark.parametrize("unit", ["[", "](", "[a](", "[a](b(", "](x(y)", "[a](b) ", "zebra. ", "- zebra\n"])
+@pytest.mark.huge
 def test_hostile_passages_are_answered_from_in_linear_time(unit: str) -> None:
     """100,000 characters each: were anything quadratic, this would take minutes."""
     assert "zebra" in _quotes("Where is the zebra?", f"The zebra is here. {unit * (100_000 // len(unit))}")

@@ -149,6 +149,7 @@ def test_a_passage_is_cited_by_what_is_known_of_it(passage: Passage, citation: s
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", ["", "<context>\n", "<context>\n</context>\n"])
+@pytest.mark.huge
 def test_hostile_prompts_take_linear_time(before: str, unit: str) -> None:
     """500,000 characters each: were anything quadratic, this would take minutes."""
     prompt = before + unit * (500_000 // len(unit)) + "Why?"

@@ -395,6 +395,7 @@ def test_a_search_says_which_argument_it_does_not_know(store: MilvusStore) -> No
 
 
 @pytest.mark.parametrize("unit", ["field ", "expected ", "collection ", "password ", "create ", "unsupported "])
+@pytest.mark.huge
 def test_a_message_that_repeats_a_long_filter_is_read_in_linear_time(unit: str) -> None:
     """500,000 characters each: were anything quadratic, this would take minutes."""
     repeated = unit * (500_000 // len(unit))
