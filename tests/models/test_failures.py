@@ -108,12 +108,12 @@ class TestTranslate:
         assert translate(error, endpoint()) is error
 
     def test_a_404_says_how_to_choose_another_model(self) -> None:
-        message = str(translate(StatusError(404), endpoint()))
+        message = str(translate(StatusError(404, "The model `m` does not exist"), endpoint()))
         assert "'fireworks:MODEL'" in message
         assert "https://app.fireworks.ai/models" in message
 
     def test_a_refused_key_says_where_it_comes_from(self) -> None:
-        assert "FIREWORKS_API_KEY, or api_key=" in str(translate(StatusError(401), endpoint()))
+        assert "FIREWORKS_API_KEY or api_key=" in str(translate(StatusError(401), endpoint()))
 
     @pytest.mark.parametrize("status", [404, 429, 500])
     def test_a_retired_model_is_named_in_every_failure(self, status: int) -> None:

@@ -18,8 +18,9 @@ def resolve(spec: str, environ: dict[str, str] | None = None, **arguments: str) 
 
 
 class TestTable:
-    def test_has_the_five_providers(self) -> None:
-        assert list(PROVIDERS) == ["gemini", "fireworks", "lepton", "openai", "local"]
+    def test_has_the_tutorials_providers_and_what_people_run(self) -> None:
+        tutorials = ["gemini", "fireworks", "lepton"]
+        assert list(PROVIDERS) == [*tutorials, "openai", "ollama", "lmstudio", "vllm", "openrouter", "azure", "local"]
 
     def test_rows_and_table_are_frozen(self) -> None:
         with pytest.raises(FrozenInstanceError):
@@ -79,7 +80,7 @@ class TestSpec:
             parse_spec("gemini:")
 
     def test_an_unknown_provider_lists_the_known_ones(self) -> None:
-        with pytest.raises(UnknownProviderError, match=r"'mistral'.*gemini, fireworks, lepton, openai, local"):
+        with pytest.raises(UnknownProviderError, match=r"'mistral'.*gemini, fireworks, lepton, openai, .*azure, local"):
             find_provider("mistral")
 
     @pytest.mark.parametrize(
@@ -148,8 +149,10 @@ class TestEndpoint:
 
     @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", "https://", "/v1"])
     def test_a_base_url_must_be_a_web_address(self, url: str) -> None:
-        with pytest.raises(InputError, match="OPENAI_BASE_URL"):
+        with pytest.raises(InputError, match=r"base_url= \(--llm-url\)"):
             resolve("openai", base_url=url)
+        with pytest.raises(InputError, match="OPENAI_BASE_URL"):
+            resolve("openai", {"OPENAI_BASE_URL": url})
 
     def test_shows_no_secret(self) -> None:
         endpoint = resolve("openai", api_key="sk-secret", base_url="http://user:hunter2@127.0.0.1:8000/v1?token=t0ken")

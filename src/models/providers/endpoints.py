@@ -4,12 +4,19 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from ...errors import InputError, MissingKeyError, ProviderUnavailableError
+from .addresses import Address, likely_url, read_address
+from .keys import checked_key
+from .remedies import Remedy, remedy
 from .table import PROVIDERS, Provider, Purpose, RetiredModelWarning, Spec, first_set, host_of
+
+# In place of a default model, for people.
+_UNNAMED = "the model of your server, by its name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +28,17 @@ class Endpoint:
         model: The model's name.
         base_url: The address, without a slash at its end.
         key: The key, ``None`` where none is needed and none was given.
+        purpose: What the model is for.
+        query: What is put behind the URL of each request.
     """
 
     provider: Provider
     model: str
-    base_url: str
+    # It may have a user and a password in it.
+    base_url: str = field(repr=False)
     key: SecretStr | None = field(default=None)
+    purpose: Purpose = "chat"
+    query: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     @property
     def name(self) -> str:
@@ -37,8 +49,13 @@ class Endpoint:
     def shown_url(self) -> str:
         """The address for messages: without user, password and query."""
         parts = urlsplit(self.base_url)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}{parts.path}"
+
+    @property
+    def likely_url(self) -> str | None:
+        """The address that is probably meant where nothing is at this one, for messages."""
+        return None if self.provider.protocol == "gemini" or self.is_own_host else likely_url(self.shown_url)
 
     @property
     def is_own_host(self) -> bool:
@@ -84,29 +101,62 @@ def resolve_endpoint(
     Raises:
         MissingKeyError: A key is needed and there is none.
         ProviderUnavailableError: The provider has no address of its own that answers, and none is given.
-        InputError: The address is no http or https URL.
+        InputError: The address or the key cannot be used, or the spec names no model where there is no default.
     """
     row = spec.provider
-    url = base_url or first_set(row.url_variables, environ) or row.base_url
-    if url is None:
-        raise ProviderUnavailableError(f"The provider {row.name} needs the address of your endpoint. {row.url_hint}.")
-    if urlsplit(url).scheme not in ("http", "https") or not host_of(url):
-        raise InputError(
-            f"The base URL of {row.name} is not an http or https URL. It comes from base_url= or "
-            f"{' or '.join(row.url_variables)}."
-        )
-    given = api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key
-    key = (given or "").strip() or first_set(row.key_variables, environ)
+    address = _address(row, purpose, base_url, environ)
     # Google's own listing names models so; one model must have one name, or its fingerprint would differ.
     model = (spec.model or row.default_model(purpose)).removeprefix("models/" if row.protocol == "gemini" else "")
-    endpoint = Endpoint(row, model, url.rstrip("/"), SecretStr(key) if key else None)
+    if not model:
+        raise InputError(
+            f"The provider {row.name} serves what it was started with, so a spec names the model: '{row.name}:MODEL'. "
+            f"Which there are, says {row.models_page}."
+        )
+    key = _key(row, purpose, api_key, environ)
+    endpoint = Endpoint(row, model, address.url, key, purpose, MappingProxyType(dict(address.query)))
     if key is None and (row.key_needed == "always" or (row.key_needed == "own host" and endpoint.is_own_host)):
         first, *others = row.key_variables
         also = f" (or {', '.join(others)})" if others else ""
         raise MissingKeyError(
-            f"The provider {row.name} needs a key: set the environment variable {first}{also}, or pass api_key=."
+            f"The provider {row.name} needs a key: set the environment variable {first}{also}, or pass "
+            f"{remedy('api_key', purpose)}."
         )
     return endpoint
+
+
+def sources_of(row: Provider, what: Remedy, purpose: Purpose) -> str:
+    """Where a provider's key or address is looked for, for messages."""
+    variables = row.key_variables if what == "api_key" else row.url_variables
+    return " or ".join((*variables, remedy(what, purpose)))
+
+
+def _address(row: Provider, purpose: Purpose, given: str | None, environ: Mapping[str, str] | None) -> Address:
+    set_one = first_set(row.url_variables, environ)
+    if given and given.strip():
+        where, url = remedy("base_url", purpose), given
+    elif set_one:
+        where, url = set_one
+    elif row.base_url is not None:
+        return Address(row.base_url)
+    else:
+        raise ProviderUnavailableError(f"The provider {row.name} needs the address of your endpoint. {row.url_hint}.")
+    is_openais = row.protocol == "openai" and purpose != "rerank"
+    address = read_address(
+        url, provider=row.name, where=where, takes_query=is_openais, is_google=row.protocol == "gemini"
+    )
+    if row.path and not urlsplit(address.url).path:
+        return Address(address.url + row.path, address.query)
+    return address
+
+
+def _key(
+    row: Provider, purpose: Purpose, given: str | SecretStr | None, environ: Mapping[str, str] | None
+) -> SecretStr | None:
+    value = given.get_secret_value() if isinstance(given, SecretStr) else given
+    if value and value.strip():
+        return checked_key(value, where=remedy("api_key", purpose))
+    set_one = first_set(row.key_variables, environ)
+    return checked_key(set_one[1], where=set_one[0]) if set_one else None
 
 
 def warn_if_retired(endpoint: Endpoint, *, stacklevel: int) -> None:
@@ -158,7 +208,8 @@ def provider_statuses(
 
 
 def _status(row: Provider, environ: Mapping[str, str] | None, is_installed: Callable[[str], bool]) -> ProviderStatus:
-    url = first_set(row.url_variables, environ) or row.base_url or ""
+    set_url = first_set(row.url_variables, environ)
+    url = set_url[1] if set_url else row.base_url or ""
     key_set = first_set(row.key_variables, environ) is not None
     own = row.base_url is not None and host_of(url) == host_of(row.base_url)
     key_needed = row.key_needed == "always" or (row.key_needed == "own host" and own)
@@ -171,11 +222,13 @@ def _status(row: Provider, environ: Mapping[str, str] | None, is_installed: Call
         missing.append(f"set {row.key_variables[0]}")
     if row.url_variables and not url:
         missing.append(f"set {row.url_variables[0]}")
-    own_embeddings = row.embeddings_by == row.name
+    embedding_model = row.embedding_model or _UNNAMED
+    if row.embeddings_by != row.name:
+        embedding_model = f"{row.embeddings_by}:{embedding_model}"
     return ProviderStatus(
         name=row.name,
-        chat_model=row.chat_model,
-        embedding_model=row.embedding_model if own_embeddings else f"{row.embeddings_by}:{row.embedding_model}",
+        chat_model=row.chat_model or _UNNAMED,
+        embedding_model=embedding_model,
         key_variables=row.key_variables,
         key_set=key_set,
         key_needed=key_needed,

@@ -3,9 +3,11 @@
 from typing import Any, TypeVar
 
 from ...client_errors import ERROR_CLASSES, ClientFailure, Kind, chain, read
-from ...error_bodies import ended
+from ...error_bodies import ended, read_body
 from ...errors import MilvusRagError, ModelError, ModelResponseError, ProviderUnavailableError
-from .endpoints import Endpoint
+from .endpoints import Endpoint, sources_of
+from .keys import masked, shows
+from .remedies import remedy
 
 # What a client raises when it takes apart an answer of a shape that it does not expect.
 _WRONG_SHAPE = (ValueError, TypeError, AttributeError, LookupError)
@@ -41,9 +43,15 @@ def translate(exc: BaseException, endpoint: Endpoint, *, request_is_sound: bool 
 
 def malformed(endpoint: Endpoint, detail: object) -> ModelResponseError:
     """An answer that cannot be read."""
-    where = " or ".join((*endpoint.provider.url_variables, "base_url="))
-    what = f"sent an answer that cannot be read: {ended(str(detail))} Is its base URL right ({where})?"
+    what = f"sent an answer that cannot be read: {ended(read_body(str(detail)).message)} {address_advice(endpoint)}"
     return _error(ModelResponseError, endpoint, what)
+
+
+def address_advice(endpoint: Endpoint) -> str:
+    """A sentence about the base URL, with the one that is probably meant."""
+    where = sources_of(endpoint.provider, "base_url", endpoint.purpose)
+    likely = endpoint.likely_url
+    return f"Is its base URL right ({where})?" + (f" Most servers want one like {likely}" if likely else "")
 
 
 def unreachable(endpoint: Endpoint, detail: object) -> ProviderUnavailableError:
@@ -69,8 +77,7 @@ def subject(endpoint: Endpoint) -> str:
 
 def leaks_key(exc: BaseException, endpoint: Endpoint) -> bool:
     """Whether an exception, or what it came from, shows the key."""
-    key = endpoint.key.get_secret_value() if endpoint.key else ""
-    return bool(key) and any(key in f"{link} {link!r}" for link in chain(exc))
+    return any(shows(f"{link} {link!r}", endpoint.key) for link in chain(exc))
 
 
 def _error_for(failure: ClientFailure, endpoint: Endpoint) -> ModelError:
@@ -83,9 +90,11 @@ def _error_for(failure: ClientFailure, endpoint: Endpoint) -> ModelError:
 def _what_happened(failure: ClientFailure, endpoint: Endpoint) -> str:
     row, message, status = endpoint.provider, failure.message, failure.status
     if failure.kind is Kind.KEY_REFUSED:
-        return f"refuses the key: {message} Check {' or '.join(row.key_variables)}, or api_key="
+        return f"refuses the key: {message} Check {sources_of(row, 'api_key', endpoint.purpose)}"
     if failure.kind is Kind.MODEL_UNKNOWN:
         return f"does not serve this model: {message} Choose another with '{row.name}:MODEL', see {row.models_page}"
+    if failure.kind is Kind.ADDRESS_UNKNOWN:
+        return f"has nothing for this request at its address ({status}): {message} {address_advice(endpoint)}"
     if failure.kind is Kind.TOO_LARGE:
         return f"refuses the request as too large: {message}"
     if failure.kind is Kind.OUT_OF_QUOTA:
@@ -94,20 +103,15 @@ def _what_happened(failure: ClientFailure, endpoint: Endpoint) -> str:
         asked = f" It asks to wait {failure.retry_after:g} s." if failure.retry_after else ""
         return f"is over its rate limit: {message}{asked} Try again later, or ask for a higher limit"
     if failure.kind is Kind.TIMEOUT:
-        return "did not answer in time. Raise timeout=, or try again later"
+        return f"did not answer in time. Raise {remedy('timeout', endpoint.purpose)}, or try again later"
     if failure.kind is Kind.BROKEN_OFF:
         return f"ended the answer with an error: {message}"
     if failure.kind is Kind.UNAVAILABLE:
-        return f"fails ({status}): {message}"
+        return f"fails ({status or 'no status'}): {message}"
     return f"refuses the request ({status}): {message}"
 
 
 def _error(kind: type[ErrorT], endpoint: Endpoint, what: str, **attributes: Any) -> ErrorT:
     message = ended(f"{subject(endpoint)} {what}")
     note = endpoint.retirement_note
-    return kind(_without_key(f"{message} {note}" if note else message, endpoint), **attributes)
-
-
-def _without_key(text: str, endpoint: Endpoint) -> str:
-    key = endpoint.key.get_secret_value() if endpoint.key else ""
-    return text.replace(key, "***") if key else text
+    return kind(masked(f"{message} {note}" if note else message, endpoint.key), **attributes)

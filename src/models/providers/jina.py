@@ -54,7 +54,7 @@ class JinaScorer:
         base_url: str | None = None,
     ) -> None:
         spec = Spec(JINA, model or DEFAULT_MODEL)
-        endpoint = resolve_endpoint(spec, "chat", api_key=api_key, base_url=base_url)
+        endpoint = resolve_endpoint(spec, "rerank", api_key=api_key, base_url=base_url)
         key = endpoint.key.get_secret_value() if endpoint.key else ""
         self._client = _jina_rerank()(jina_api_key=key, model=endpoint.model, top_n=None)
         headers = borrowed(self._client, "session", "langchain-community").headers

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from ...errors import InputError, UnknownProviderError
 
 Protocol = Literal["gemini", "openai", "local"]
-Purpose = Literal["chat", "embedding"]
+Purpose = Literal["chat", "embedding", "rerank"]
 
 
 class RetiredModelWarning(UserWarning):
@@ -44,8 +44,8 @@ class Provider:
     Attributes:
         name: What a spec begins with.
         protocol: Which client speaks to it.
-        chat_model: The default chat model.
-        embedding_model: The default embedding model, one of `embeddings_by`.
+        chat_model: The default chat model; empty where a spec must name one.
+        embedding_model: The default embedding model, one of `embeddings_by`; empty where a spec must name one.
         embeddings_by: The provider that embeds for this one: mostly itself.
         tutorial_chat_model: The chat model of the Milvus tutorial that this provider comes from.
         tutorial_embedding_model: The embedding model of that tutorial.
@@ -55,6 +55,7 @@ class Provider:
         url_variables: Environment variables for the base URL, the first that is set wins.
         base_url: The vendor's own address; ``None`` where there is none that answers, and one must be given.
         url_hint: What to give where there is none.
+        path: Put behind an address that is given without one.
         dead_hosts: Hosts that no longer answer: a suffix of the host name.
         living_hosts: Exceptions to `dead_hosts`.
         max_batch: Most texts in one embedding request.
@@ -78,6 +79,7 @@ class Provider:
     url_variables: tuple[str, ...] = ()
     base_url: str | None = None
     url_hint: str = ""
+    path: str = ""
     dead_hosts: str = ""
     living_hosts: str = ""
     max_batch: int = 256
@@ -90,7 +92,7 @@ class Provider:
 
     def default_model(self, purpose: Purpose) -> str:
         """The model that a spec without a model means."""
-        return self.chat_model if purpose == "chat" else self.embedding_model
+        return self.embedding_model if purpose == "embedding" else self.chat_model
 
     def retirement(self, model: str) -> RetiredModel | None:
         """When a model was shut down, if it was."""
@@ -192,6 +194,89 @@ PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
                 extras=("openai",),
                 models_page="GET /v1/models of the server",
             ),
+            # Servers in one's own house: docs.ollama.com/api/openai-compatibility, lmstudio.ai/docs/app/api,
+            # docs.vllm.ai/en/latest/serving/openai_compatible_server.
+            Provider(
+                name="ollama",
+                protocol="openai",
+                chat_model="llama3.2",
+                embedding_model="nomic-embed-text",
+                embeddings_by="ollama",
+                key_variables=("OLLAMA_API_KEY",),
+                key_needed="never",
+                url_variables=("OLLAMA_BASE_URL",),
+                base_url="http://localhost:11434/v1",
+                path="/v1",
+                chat_package="langchain_openai",
+                embedding_package="langchain_openai",
+                extras=("openai",),
+                models_page="`ollama list`",
+            ),
+            Provider(
+                name="lmstudio",
+                protocol="openai",
+                chat_model="",
+                embedding_model="",
+                embeddings_by="lmstudio",
+                key_variables=("LMSTUDIO_API_KEY",),
+                key_needed="never",
+                url_variables=("LMSTUDIO_BASE_URL",),
+                base_url="http://localhost:1234/v1",
+                path="/v1",
+                chat_package="langchain_openai",
+                embedding_package="langchain_openai",
+                extras=("openai",),
+                models_page="GET /v1/models of the server",
+            ),
+            Provider(
+                name="vllm",
+                protocol="openai",
+                chat_model="",
+                embedding_model="",
+                embeddings_by="vllm",
+                key_variables=("VLLM_API_KEY",),
+                key_needed="never",
+                url_variables=("VLLM_BASE_URL",),
+                base_url="http://localhost:8000/v1",
+                path="/v1",
+                chat_package="langchain_openai",
+                embedding_package="langchain_openai",
+                extras=("openai",),
+                models_page="GET /v1/models of the server",
+            ),
+            # https://openrouter.ai/docs/api-reference/overview
+            Provider(
+                name="openrouter",
+                protocol="openai",
+                chat_model="openrouter/auto",
+                embedding_model="openai/text-embedding-3-small",
+                embeddings_by="openrouter",
+                key_variables=("OPENROUTER_API_KEY",),
+                key_needed="own host",
+                url_variables=("OPENROUTER_BASE_URL",),
+                base_url="https://openrouter.ai/api/v1",
+                chat_package="langchain_openai",
+                embedding_package="langchain_openai",
+                extras=("openai",),
+                models_page="https://openrouter.ai/models",
+            ),
+            # Its API without versions in the query; a model is a deployment's name:
+            # https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+            Provider(
+                name="azure",
+                protocol="openai",
+                chat_model="",
+                embedding_model="",
+                embeddings_by="azure",
+                key_variables=("AZURE_OPENAI_API_KEY",),
+                url_variables=("AZURE_OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT"),
+                url_hint="Set AZURE_OPENAI_ENDPOINT to your resource's, such as https://NAME.openai.azure.com",
+                path="/openai/v1",
+                chat_package="langchain_openai",
+                embedding_package="langchain_openai",
+                extras=("openai",),
+                models_page="the deployments of your resource at https://ai.azure.com",
+            ),
             Provider(
                 name="local",
                 protocol="local",
@@ -259,10 +344,10 @@ def parse_spec(spec: str) -> Spec:
     return Spec(provider, model or None)
 
 
-def first_set(variables: tuple[str, ...], environ: Mapping[str, str] | None = None) -> str | None:
-    """The value of the first of some environment variables that is set and not blank."""
+def first_set(variables: tuple[str, ...], environ: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+    """The first of some environment variables that is set and not blank: its name and its value."""
     values = os.environ if environ is None else environ
-    return next((value for name in variables if (value := values.get(name, "").strip())), None)
+    return next(((name, value) for name in variables if (value := values.get(name, "").strip())), None)
 
 
 def host_of(url: str) -> str:
@@ -272,4 +357,4 @@ def host_of(url: str) -> str:
 
 def _names_model(row: Provider, name: str) -> bool:
     known = {row.chat_model, row.embedding_model, row.tutorial_chat_model, row.tutorial_embedding_model}
-    return name in known or row.retirement(name) is not None or name.startswith(f"{row.name}-")
+    return (bool(name) and name in known) or row.retirement(name) is not None or name.startswith(f"{row.name}-")
