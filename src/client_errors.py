@@ -36,6 +36,7 @@ class Kind(StrEnum):
     NOT_SET_UP = "not set up"
     KEY_REFUSED = "key refused"
     MODEL_UNKNOWN = "model unknown"
+    ADDRESS_UNKNOWN = "address unknown"
     OUT_OF_QUOTA = "out of quota"
     RATE_LIMITED = "rate limited"
     TOO_LARGE = "too large"
@@ -53,6 +54,7 @@ ERROR_CLASSES: Final[Mapping[Kind, type[ModelError]]] = {
     Kind.NOT_SET_UP: MissingKeyError,
     Kind.KEY_REFUSED: AuthenticationError,
     Kind.MODEL_UNKNOWN: ModelNotFoundError,
+    Kind.ADDRESS_UNKNOWN: ModelNotFoundError,
     Kind.OUT_OF_QUOTA: QuotaExceededError,
     Kind.RATE_LIMITED: RateLimitError,
     Kind.TOO_LARGE: InputTooLargeError,
@@ -67,7 +69,9 @@ ERROR_CLASSES: Final[Mapping[Kind, type[ModelError]]] = {
 """Our error for each kind."""
 
 _PASSING: Final = frozenset({Kind.RATE_LIMITED, Kind.UNAVAILABLE, Kind.CONNECTION, Kind.TIMEOUT})
-_FATAL: Final = frozenset({Kind.NOT_SET_UP, Kind.KEY_REFUSED, Kind.MODEL_UNKNOWN, Kind.OUT_OF_QUOTA})
+_FATAL: Final = frozenset({
+    Kind.NOT_SET_UP, Kind.KEY_REFUSED, Kind.MODEL_UNKNOWN, Kind.ADDRESS_UNKNOWN, Kind.OUT_OF_QUOTA,
+})  # fmt: skip
 
 # Class names, not classes: httpx and httpx2 have no class in common, and neither may be installed.
 _TIMEOUTS: Final = frozenset({
@@ -80,11 +84,14 @@ _CONNECTIONS: Final = frozenset({
 # urllib3 counts a refused connection among its timeouts.
 _REFUSED_CONNECTIONS: Final = frozenset({"NewConnectionError"})
 _UNREADABLE: Final = frozenset({"JSONDecodeError", "UnknownApiResponseError", "APIResponseValidationError"})
-# An error event inside a stream that was answered with 200.
-_STREAM_ERRORS: Final = frozenset({"APIError"})
+# An error inside an answer with status 200, whole or in a stream: openai's class, and that of models/providers/events.
+_STREAM_ERRORS: Final = frozenset({"APIError", "ErrorAnswerError"})
 
 _STATUS_NAMES: Final = ("status_code", "code", "http_status", "status")
 _BODY_NAMES: Final = ("body", "details", "json_body", "http_body", "error")
+
+# What openai's client says where the server said nothing.
+_SAYS_NOTHING: Final = re.compile(r"Error code: \d+\.?")
 
 # Providers' words for a request or a text that is over a limit.
 _TOO_LARGE: Final = re.compile(
@@ -129,8 +136,27 @@ _QUOTA_STATUSES: Final = (400, 403, 429)
 
 _RATE_CODES: Final = frozenset({
     "rate_limit_exceeded", "rate_limit_error", "throttlingexception", "throttling", "too_many_requests",
+    "resource_exhausted",
 })  # fmt: skip
-_MODEL_CODES: Final = frozenset({"model_not_found"})
+# Of an error inside a good answer, which has no status to tell.
+_UNAVAILABLE_CODES: Final = frozenset({
+    "server_error", "internal_server_error", "internal_error", "overloaded_error", "overloaded", "unavailable",
+    "service_unavailable", "bad_gateway", "gateway_timeout",
+})  # fmt: skip
+_MODEL_CODES: Final = frozenset({"model_not_found", "deploymentnotfound", "model_not_exist"})
+# A server that knows its routes and not the model says so; a router that knows nothing speaks of pages and paths.
+_A_MODEL: Final = re.compile(
+    r"(?<![/\w])models?\b|\bdeployment|\bno endpoints found|no allowed providers", re.IGNORECASE
+)
+_MODEL_STATUSES: Final = (None, 400, 404, 422)
+# Nothing is there, or something that takes no such request: a web page.
+_ADDRESS_STATUSES: Final = (404, 405)
+# Others answer 400 to an unknown model.
+_NO_SUCH_MODEL: Final = re.compile(
+    r"\bmodel\b.{0,100}?\b(?:not found|not exist|does(?: not|n't) exist|not available|not loaded|unknown)"
+    r"|\b(?:no such|unknown|invalid) model\b",
+    re.IGNORECASE,
+)
 _KEY_CODES: Final = frozenset({"invalid_api_key", "api_key_invalid"})
 # Gemini answers 400, not 401, to an unknown key.
 _BAD_KEY: Final = re.compile(r"API[ _]key (not valid|expired|invalid)|API_KEY_INVALID|invalid api key", re.IGNORECASE)
@@ -193,7 +219,8 @@ def kind_of(status: int | None, body: ErrorBody, wait: float | None = None) -> K
         body: What the server says.
         wait: Seconds that it asks to wait, in headers or in the body.
     """
-    status = status or body.status
+    # An address that answers is right, whatever status is inside.
+    is_inside, status = status is None, status or body.status
     words, codes = body.message, body.codes
     if status == 413 or _is_too_large(status, words, codes):
         return Kind.TOO_LARGE
@@ -201,11 +228,17 @@ def kind_of(status: int | None, body: ErrorBody, wait: float | None = None) -> K
         return Kind.OUT_OF_QUOTA
     if status == 429 or codes & _RATE_CODES:
         return Kind.RATE_LIMITED
-    if status == 404 or codes & _MODEL_CODES:
+    if codes & _MODEL_CODES or (status in _MODEL_STATUSES and _NO_SUCH_MODEL.search(words)):
         return Kind.MODEL_UNKNOWN
+    if status == 404 and (is_inside or _A_MODEL.search(words)):
+        return Kind.MODEL_UNKNOWN
+    if status in _ADDRESS_STATUSES and not is_inside:
+        return Kind.ADDRESS_UNKNOWN
     if status in (401, 403) or codes & _KEY_CODES or (status in (None, 400) and _BAD_KEY.search(words)):
         return Kind.KEY_REFUSED
-    if status is not None and (status in (408, 409) or status >= 500):
+    if status in (408, 409) or (status is not None and status >= 500):
+        return Kind.UNAVAILABLE
+    if status is None and codes & _UNAVAILABLE_CODES:
         return Kind.UNAVAILABLE
     return Kind.REFUSED
 
@@ -246,7 +279,8 @@ def _evidence(exc: BaseException) -> _Evidence:
     status = _status(exc, response) or as_status(facts.get("HTTPStatusCode")) or body.status
     if status is not None and not body.message:
         # aiohttp keeps nothing of the body; others put its words here.
-        body = replace(body, message=read_body(_member(exc, "message")).message)
+        words = read_body(_member(exc, "message")).message
+        body = replace(body, message="" if _SAYS_NOTHING.fullmatch(words) else words)
     headers = [_member(response, "headers"), _member(exc, "headers"), facts.get("HTTPHeaders")]
     waits = [wait_in_headers(found) for found in headers if isinstance(found, Mapping)]
     wait = next((found for found in (*waits, body.wait) if found is not None), None)

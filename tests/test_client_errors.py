@@ -112,7 +112,7 @@ ERRORS = [
     (402, "You have exceeded your monthly included credits", Kind.OUT_OF_QUOTA),
     (403, "The caller does not have permission", Kind.KEY_REFUSED),
     (403, "Sorry, your account balance is insufficient", Kind.OUT_OF_QUOTA),
-    (404, "404 page not found", Kind.MODEL_UNKNOWN),
+    (404, "404 page not found", Kind.ADDRESS_UNKNOWN),
     (408, "too slow", Kind.UNAVAILABLE),
     (413, "Failed to buffer the request body", Kind.TOO_LARGE),
     (422, "`inputs` must have less than 512 tokens. Given: 534", Kind.TOO_LARGE),
