@@ -83,7 +83,9 @@ _CONNECTIONS: Final = frozenset({
 })  # fmt: skip
 # urllib3 counts a refused connection among its timeouts.
 _REFUSED_CONNECTIONS: Final = frozenset({"NewConnectionError"})
-_UNREADABLE: Final = frozenset({"JSONDecodeError", "UnknownApiResponseError", "APIResponseValidationError"})
+_UNREADABLE: Final = frozenset({
+    "JSONDecodeError", "UnknownApiResponseError", "APIResponseValidationError", "UnreadableAnswerError",
+})  # fmt: skip
 # An error inside an answer with status 200, whole or in a stream: openai's class, and that of models/providers/events.
 _STREAM_ERRORS: Final = frozenset({"APIError", "ErrorAnswerError"})
 
@@ -205,7 +207,7 @@ def read(exc: BaseException) -> ClientFailure:
     wait = next((evidence.wait for evidence in found if evidence.wait is not None), None)
     if telling is None:
         return ClientFailure(_kind_by_name(links), _innermost(links), retry_after=wait)
-    kind = kind_of(telling.status, telling.body, wait)
+    kind = kind_of(None if telling.is_inside else telling.status, telling.body, wait)
     if telling.status is None and kind is Kind.REFUSED:
         kind = _kind_by_name(links)
     return ClientFailure(kind, telling.words, telling.status, wait)
@@ -262,12 +264,13 @@ def chain(exc: BaseException) -> Iterator[BaseException]:
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """What one exception of a chain says."""
+    """What one exception of a chain says; a status that only the body names is inside a good answer."""
 
     status: int | None
     body: ErrorBody
     words: str
     wait: float | None
+    is_inside: bool
 
 
 def _evidence(exc: BaseException) -> _Evidence:
@@ -276,7 +279,8 @@ def _evidence(exc: BaseException) -> _Evidence:
     facts = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
     facts = facts if isinstance(facts, Mapping) else {}
     body = _body(exc, response)
-    status = _status(exc, response) or as_status(facts.get("HTTPStatusCode")) or body.status
+    outer = _status(exc, response) or as_status(facts.get("HTTPStatusCode"))
+    status = outer or body.status
     if status is not None and not body.message:
         # aiohttp keeps nothing of the body; others put its words here.
         words = read_body(_member(exc, "message")).message
@@ -284,7 +288,7 @@ def _evidence(exc: BaseException) -> _Evidence:
     headers = [_member(response, "headers"), _member(exc, "headers"), facts.get("HTTPHeaders")]
     waits = [wait_in_headers(found) for found in headers if isinstance(found, Mapping)]
     wait = next((found for found in (*waits, body.wait) if found is not None), None)
-    return _Evidence(status, body, _words(exc, status, body), wait)
+    return _Evidence(status, body, _words(exc, status, body), wait, is_inside=outer is None)
 
 
 def _status(exc: BaseException, response: object) -> int | None:

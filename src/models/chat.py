@@ -12,7 +12,14 @@ from pydantic import SecretStr
 
 from ..errors import InputError
 from ..extras import require
-from .providers.calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
+from .providers.calls import (
+    DEFAULT_ANSWER_TIMEOUT,
+    DEFAULT_BACKOFF,
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT,
+    Calls,
+    RetryPolicy,
+)
 from .providers.endpoints import resolve_endpoint, warn_if_retired
 from .providers.table import Spec, parse_spec
 from .swapping import LazyChatModel, SwappableChatModel
@@ -23,7 +30,9 @@ _MODULES = {"gemini": ".providers.gemini", "openai": ".providers.openai_compatib
 
 
 class _ChatMaker(Protocol):
-    def __call__(self, calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> BaseChatModel: ...
+    def __call__(
+        self, calls: Calls, *, timeout: float, answer_timeout: float, options: Mapping[str, Any]
+    ) -> BaseChatModel: ...
 
 
 def chat_model(
@@ -32,6 +41,7 @@ def chat_model(
     api_key: str | SecretStr | None = None,
     base_url: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
+    answer_timeout: float = DEFAULT_ANSWER_TIMEOUT,
     max_retries: int = DEFAULT_MAX_RETRIES,
     backoff: float = DEFAULT_BACKOFF,
     **options: Any,
@@ -43,7 +53,8 @@ def chat_model(
             comes back as it is, and the other arguments do not apply to it.
         api_key: The provider's key, instead of its environment variable.
         base_url: The server's address, instead of the provider's own or its environment variable.
-        timeout: Seconds for a request, and for the next piece of a stream.
+        timeout: Seconds that the server may be silent.
+        answer_timeout: Seconds that a whole answer may take, however alive the server is.
         max_retries: Further calls after 429, 5xx or a failed connection; ``Retry-After`` is honoured.
         backoff: Seconds before the first retry where the provider does not say; doubles each time.
         **options: Arguments of LangChain's class for the model: ``temperature=0``, ``max_tokens=500``, …
@@ -70,7 +81,7 @@ def chat_model(
     require(row.chat_package or "", row.extras[0], f"The provider {row.name}")
     warn_if_retired(endpoint, stacklevel=2)
     make = cast("_ChatMaker", import_module(_MODULES[row.protocol], __package__).make_chat)
-    return make(Calls(endpoint, policy), timeout=timeout, options=options)
+    return make(Calls(endpoint, policy), timeout=timeout, answer_timeout=answer_timeout, options=options)
 
 
 def is_extractive(spec: str) -> bool:

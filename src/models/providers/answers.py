@@ -7,12 +7,16 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration
 
+from .chat_events import THOUGHTS
+from .remedies import remedy
+
 # Where a provider says that it did not finish, in OpenAI's words and in Gemini's (FinishReason of its API reference).
 _CUT_OFF: Final = frozenset({"length", "max_tokens"})
 _WITHHELD: Final = frozenset({
     "content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "image_safety", "language",
     "other", "malformed_function_call", "unexpected_tool_call", "error",
 })  # fmt: skip
+_MAX_TOKENS: Final = remedy("max_tokens", "chat")
 _SILENT_BLOCKS: Final = frozenset({"text", "thinking", "reasoning"})
 
 
@@ -48,7 +52,8 @@ class AnswerCheck:
         message = generation.message
         self.chars += len(message.text)
         self.has_content = self.has_content or bool(message.text.strip()) or _has_other_content(message)
-        self.has_begun = self.has_begun or self.has_content or bool(message.content)
+        thinks = bool(message.additional_kwargs.get(THOUGHTS))
+        self.has_begun = self.has_begun or self.has_content or thinks or bool(message.content)
         facts = {**(llm_output or {}), **message.response_metadata, **(generation.generation_info or {})}
         self._finish = str(facts["finish_reason"]) if facts.get("finish_reason") else self._finish
         self._reason = _block_reason(facts) or _refusal(message) or self._reason
@@ -71,21 +76,22 @@ class AnswerCheck:
         if self._reason or finish in _WITHHELD:
             raise IncompleteAnswerError(f"withheld the answer or a part of it ({self._reason or self._finish})")
         if is_stream and not self.is_finished:
-            where = (
-                f"after {self.chars} characters"
-                if self.has_content
-                else "before its first word (is the base URL right?)"
-            )
-            raise IncompleteAnswerError(f"broke off the answer {where}")
+            raise IncompleteAnswerError(broken_off(self.chars))
         if not self.has_content and finish in _CUT_OFF:
-            raise IncompleteAnswerError("used up its limit of tokens before the answer began: raise max_tokens")
+            raise IncompleteAnswerError(f"used up its limit of tokens before the answer began: raise {_MAX_TOKENS}")
         if not self.has_content:
             raise IncompleteAnswerError("answered nothing")
         if finish in _CUT_OFF and not self.limit_is_wanted:
             raise IncompleteAnswerError(
-                f"cut the answer off after {self.chars} characters, at its own limit of tokens: raise it with "
-                f"max_tokens, or set max_tokens to accept answers of that length"
+                f"cut the answer off after {self.chars} characters, at a limit of tokens: raise it with "
+                f"{_MAX_TOKENS}; a limit that you set yourself is taken as what you want"
             )
+
+
+def broken_off(chars: int) -> str:
+    """What is said of a stream that ends before its end was announced."""
+    where = f"after {chars} characters" if chars else "before its first word (is the base URL right?)"
+    return f"broke off the answer {where}"
 
 
 def _has_other_content(message: BaseMessage) -> bool:

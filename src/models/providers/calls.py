@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 DEFAULT_TIMEOUT: Final = 60.0
+# What OpenAI's client allows a request (openai._constants.DEFAULT_TIMEOUT).
+DEFAULT_ANSWER_TIMEOUT: Final = 600.0
 DEFAULT_MAX_RETRIES: Final = 6
 DEFAULT_BACKOFF: Final = 0.5
 

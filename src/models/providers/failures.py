@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from ...client_errors import ERROR_CLASSES, ClientFailure, Kind, chain, read
 from ...error_bodies import ended, read_body
-from ...errors import MilvusRagError, ModelError, ModelResponseError, ProviderUnavailableError
+from ...errors import MilvusRagError, ModelError, ModelResponseError, ModelTimeoutError, ProviderUnavailableError
 from .endpoints import Endpoint, sources_of
 from .keys import masked, shows
 from .remedies import remedy
@@ -60,6 +60,13 @@ def unreachable(endpoint: Endpoint, detail: object) -> ProviderUnavailableError:
     return _error(ProviderUnavailableError, endpoint, f"cannot be reached: {ended(str(detail))} {advice}")
 
 
+def too_slow(endpoint: Endpoint, seconds: float) -> ModelTimeoutError:
+    """An answer that goes on and on."""
+    limit, tokens = remedy("answer_timeout", endpoint.purpose), remedy("max_tokens", endpoint.purpose)
+    what = f"did not come to an end with its answer within {seconds:g} s. Raise {limit}, or limit it with {tokens}"
+    return _error(ModelTimeoutError, endpoint, what)
+
+
 def response_error(endpoint: Endpoint, what: str) -> ModelResponseError:
     """An answer that was read, and is not what was asked for.
 
@@ -108,7 +115,10 @@ def _what_happened(failure: ClientFailure, endpoint: Endpoint) -> str:
         return f"ended the answer with an error: {message}"
     if failure.kind is Kind.UNAVAILABLE:
         return f"fails ({status or 'no status'}): {message}"
-    return f"refuses the request ({status}): {message}"
+    # Many models have one dimension, and their servers refuse to be asked for it.
+    asks = endpoint.purpose == "embedding" and "dimension" in message.lower()
+    advice = f" Leave {remedy('dimension', 'embedding')} out, or name one that the model has" if asks else ""
+    return f"refuses the request ({status}): {message}{advice}"
 
 
 def _error(kind: type[ErrorT], endpoint: Endpoint, what: str, **attributes: Any) -> ErrorT:

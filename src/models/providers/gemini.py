@@ -37,12 +37,13 @@ class GeminiChat(CheckedChatModel, ChatGoogleGenerativeAI):
         return self.max_output_tokens is not None or bool((kwargs.keys() | dict(config).keys()) & limits)
 
 
-def make_chat(calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> GeminiChat:
+def make_chat(calls: Calls, *, timeout: float, answer_timeout: float, options: Mapping[str, Any]) -> GeminiChat:
     """Make a chat model.
 
     Args:
         calls: Endpoint, errors and retries.
         timeout: Seconds for a request, and for the next piece of a stream.
+        answer_timeout: Seconds that a whole answer may take.
         options: Further arguments of ``ChatGoogleGenerativeAI``.
     """
     endpoint = calls.endpoint

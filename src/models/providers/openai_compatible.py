@@ -1,20 +1,26 @@
 """Clients for servers that speak OpenAI's protocol, through langchain-openai. Needs the extra ``openai``."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
+from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import SecretStr
 
+from ...error_bodies import read_body
 from ...extras import borrowed
+from .answers import broken_off
 from .calls import Calls
+from .chat_events import THOUGHTS
+from .chat_requests import AsyncChatRequests, ChatRequests, Limits
 from .checked_chat import CheckedChatModel
 from .connections import Connections
+from .embedding_requests import AsyncEmbeddingRequests, EmbeddingRequests
 from .endpoints import Endpoint
-from .failures import malformed
+from .event_stream import ErrorAnswerError, UnreadableAnswerError, is_error
+from .failures import malformed, response_error
+from .habits import Habits
 from .table import host_of
 
 _PACKAGE = "langchain-openai"
@@ -40,16 +46,32 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
         return payload
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        document = _as_dict(response)
+        if is_error(document):
+            raise ErrorAnswerError(document)
+        choices = document.get("choices")
+        if choices == []:
+            raise response_error(self.calls.endpoint, "answered nothing")
         try:
-            return super()._create_chat_result(response, generation_info)
+            result = super()._create_chat_result(response, generation_info)
+            for generation, choice in zip(result.generations, choices or (), strict=False):
+                keep_thoughts(generation.message, choice["message"])
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
             raise malformed(self.calls.endpoint, exc) from exc
+        if isinstance(response, dict) and any(choice["finish_reason"] is None for choice in response["choices"]):
+            chars = sum(len(generation.message.text) for generation in result.generations)
+            raise response_error(self.calls.endpoint, broken_off(chars))
+        return result
 
     def _convert_chunk_to_generation_chunk(
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
         try:
-            return super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+            made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
+            if made is not None:
+                for choice in chunk.get("choices") or ():
+                    keep_thoughts(made.message, choice["delta"])
+            return made
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
             raise malformed(self.calls.endpoint, exc) from exc
 
@@ -57,12 +79,31 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
         return self.max_tokens is not None or bool(kwargs.keys() & {"max_tokens", _OPENAI_LIMIT})
 
 
-def make_chat(calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> OpenAICompatibleChat:
+def keep_thoughts(message: BaseMessage, sent: Mapping[str, Any]) -> None:
+    """Keep what a model thought beside its answer, where LangChain looks for it."""
+    if thoughts := sent.get(THOUGHTS):
+        message.additional_kwargs[THOUGHTS] = thoughts
+
+
+def _as_dict(response: Any) -> dict[str, Any]:
+    if isinstance(response, dict):
+        return response
+    dump = getattr(response, "model_dump", None)
+    document = dump(exclude={"choices": {"__all__": {"message": {"parsed"}}}}, warnings=False) if dump else None
+    if not isinstance(document, dict):
+        raise UnreadableAnswerError(read_body(response).message or f"it is a {type(response).__name__}")
+    return document
+
+
+def make_chat(
+    calls: Calls, *, timeout: float, answer_timeout: float, options: Mapping[str, Any]
+) -> OpenAICompatibleChat:
     """Make a chat model.
 
     Args:
         calls: Endpoint, errors and retries.
-        timeout: Seconds for a request, and for the next piece of a stream.
+        timeout: Seconds that the server may be silent.
+        answer_timeout: Seconds that a whole answer may take.
         options: Further arguments of ``ChatOpenAI``.
     """
     endpoint, connections = calls.endpoint, Connections()
@@ -72,7 +113,8 @@ def make_chat(calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> Op
         "api_key": endpoint.key or _NO_KEY,
         "default_query": dict(endpoint.query) or None,
         "timeout": timeout,
-        "stream_chunk_timeout": timeout,
+        # It counts comments that keep a connection alive as silence, and logs for itself.
+        "stream_chunk_timeout": None,
         "max_retries": 0,
         # A name like gpt-5-pro would switch to an API that only OpenAI has.
         "use_responses_api": False,
@@ -82,7 +124,11 @@ def make_chat(calls: Calls, *, timeout: float, options: Mapping[str, Any]) -> Op
         # Else it warns that it would ignore HTTPS_PROXY, which our clients do not.
         "http_socket_options": (),
     }
-    return OpenAICompatibleChat(calls=calls, connections=connections, **{**arguments, **options})
+    chat = OpenAICompatibleChat(calls=calls, connections=connections, **{**arguments, **options})
+    limits = Limits(endpoint, answer_timeout)
+    chat.client = ChatRequests(borrowed(chat, "client", _PACKAGE), limits)
+    chat.async_client = AsyncChatRequests(borrowed(chat, "async_client", _PACKAGE), limits)
+    return chat
 
 
 class OpenAICompatibleEmbeddings:
@@ -113,8 +159,10 @@ class OpenAICompatibleEmbeddings:
             "http_async_client": self._connections.async_client,
         }
         self._client = OpenAIEmbeddings(**{**arguments, **options})
-        self._client.client = _Plain(borrowed(self._client, "client", _PACKAGE))
-        self._client.async_client = _PlainAsync(borrowed(self._client, "async_client", _PACKAGE))
+        habits = Habits()
+        resource, async_resource = (borrowed(self._client, name, _PACKAGE) for name in ("client", "async_client"))
+        self._client.client = EmbeddingRequests(resource, habits)
+        self._client.async_client = AsyncEmbeddingRequests(async_resource, habits)
 
     def embed(self, texts: list[str], *, is_query: bool) -> list[Any]:
         """Embed texts in one request."""
@@ -123,39 +171,3 @@ class OpenAICompatibleEmbeddings:
     async def aembed(self, texts: list[str], *, is_query: bool) -> list[Any]:
         """Embed texts in one request."""
         return await self._client.aembed_documents(texts, chunk_size=len(texts))
-
-
-class _Plain:
-    """OpenAI's embeddings resource, whose answers stay as they were sent, and come in the order of their ``index``.
-
-    The client would make an object of each vector, and LangChain a dict of that again, which takes longer than all the
-    rest of a request; and neither looks at the ``index``.
-    """
-
-    def __init__(self, resource: Any) -> None:
-        self._resource = resource.with_raw_response
-
-    def create(self, **arguments: Any) -> Any:
-        return _in_order(self._resource.create(**arguments))
-
-
-class _PlainAsync:
-    def __init__(self, resource: Any) -> None:
-        self._resource = resource.with_raw_response
-
-    async def create(self, **arguments: Any) -> Any:
-        return _in_order(await self._resource.create(**arguments))
-
-
-def _in_order(response: Any) -> dict[str, Any]:
-    body = response.http_response.json()
-    data = body["data"]
-    for entry in data:
-        # As the client asks for them; other servers may send numbers all the same.
-        if isinstance(entry["embedding"], str):
-            entry["embedding"] = np.frombuffer(base64.b64decode(entry["embedding"]), dtype="<f4")
-    indexes = [entry.get("index") for entry in data]
-    # Some servers number every vector 0.
-    if set(indexes) == set(range(len(indexes))):
-        data.sort(key=lambda entry: entry["index"])
-    return {**body, "data": data}
