@@ -144,7 +144,7 @@ def _embedding(embedding: Any) -> list[Finding]:
 
     name = describe(fingerprint_of(embedding))
     if fingerprint_of(embedding).get("provider") != "local":
-        return [Finding("embeddings", "ok", f"{name}: key and package are there, the provider was not called")]
+        return [_uncalled("embeddings", name, getattr(embedding, "endpoint", None))]
     return [_model_file("embeddings", name, embedding.model)]
 
 
@@ -154,13 +154,21 @@ def _chat_model(settings: Settings) -> list[Finding]:
 
     try:
         row = parse_spec(settings.chat_spec).provider
-        build_chat_model(settings)
+        model: Any = build_chat_model(settings)
     except MilvusRagError as exc:
         return [Finding("chat model", "broken", str(exc))]
     if row.protocol == "local":
         return [Finding("chat model", "ok", "local: quotes the passages, needs neither key nor network")]
-    message = f"{settings.chat_spec}: key and package are there, the provider was not called"
-    return [Finding("chat model", "ok", message)]
+    return [_uncalled("chat model", settings.chat_spec, model.calls.endpoint)]
+
+
+def _uncalled(subject: str, name: str, endpoint: Any) -> Finding:
+    """A model behind an address, which is looked at, and not called."""
+    likely = endpoint.likely_url if endpoint is not None else None
+    if likely is None:
+        return Finding(subject, "ok", f"{name}: key and package are there, the provider was not called")
+    message = f"{name} at {endpoint.shown_url}: an address without a version in it, the provider was not called"
+    return Finding(subject, "note", message, f"most servers want one like {likely}")
 
 
 def _reranker(settings: Settings) -> list[Finding]:

@@ -4,12 +4,13 @@ Somebody who composes the parts in Python needs none of this: each takes what it
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from .configured_models import configured_chat_model, configured_embedding
 from .errors import CollectionNotFoundError, InputError
 from .settings import Settings
 
@@ -49,36 +50,35 @@ def build_embedding(settings: Settings) -> "Embeddings | None":
 
     None for full-text search only.
     """
-    spec = settings.embeddings or _remembered_embedding(settings)
-    if spec in (None, "none"):
-        return None
-    from .models.embeddings import embedding_model
+    built: Mapping[str, Any] = {}
+    spec = settings.embeddings
+    if spec is None:
+        spec, built = _remembered_embedding(settings)
+    return None if spec in (None, "none") else configured_embedding(settings, str(spec), built=built)
 
-    return embedding_model(str(spec), timeout=settings.model_timeout)
 
-
-def _remembered_embedding(settings: Settings) -> str | None:
-    """Spec of the embedding that a collection was built with, if it can be made here."""
+def _remembered_embedding(settings: Settings) -> tuple[str | None, Mapping[str, Any]]:
+    """Spec and facts of the embedding that a collection was built with, if it can be made here."""
     from .models.providers.table import PROVIDERS
 
     with _open(settings, None, full_text=False) as store:
         properties = store.layout.properties if store.layout else {}
     built = properties.get("embedding")
     if not built:
-        return None
+        return None, {}
     spec = properties.get(_SPEC_PROPERTY)
     if spec is None and built["provider"] in PROVIDERS and built["provider"] != "local":
         spec = f"{built['provider']}:{built['model']}"
     _, _, model = (spec or "").partition(":")
     if spec is not None and (not Path(model).is_absolute() or Path(model).is_dir()):
-        return str(spec)
+        return str(spec), built
     logger.warning(
         "The collection %r has vectors of %s, which cannot be made here from what it remembers. Searching by full "
         "text only; give the embedding (--embeddings) to search by meaning too.",
         settings.collection,
         ":".join(str(built[fact]) for fact in ("provider", "model") if fact in built),
     )
-    return None
+    return None, {}
 
 
 def _remember_embedding(settings: Settings, store: "MilvusStore") -> None:
@@ -89,10 +89,7 @@ def _remember_embedding(settings: Settings, store: "MilvusStore") -> None:
 
 def build_chat_model(settings: Settings, *, language: str = "english") -> "BaseChatModel":
     """The chat model; `language` is that of the passages, for one that compares words."""
-    from .models.chat import chat_model, is_extractive
-
-    options: dict[str, Any] = {"language": language} if is_extractive(settings.chat_spec) else {}
-    return chat_model(settings.chat_spec, timeout=settings.model_timeout, **options)
+    return configured_chat_model(settings, language=language)
 
 
 def build_store(settings: Settings, *, must_exist: bool = False, collection: str | None = None) -> "MilvusStore":
@@ -211,7 +208,7 @@ def build_index(
 def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options: Any) -> "list[SyncReport]":
     from .indexing.rebuild import rebuild as build_anew
 
-    spec = settings.embeddings or _remembered_embedding(settings)
+    spec = settings.embeddings or _remembered_embedding(settings)[0]
     embedding = build_embedding(settings)
 
     def open_new(name: str) -> "MilvusStore":

@@ -35,6 +35,7 @@ PREFIX = "MILVUS_RAG_"
 
 Mode = Literal["dense", "full_text", "hybrid"]
 SplitterName = Literal["markdown", "marker"]
+PoolingName = Literal["mean", "cls", "lasttoken"]
 
 
 class Group(StrEnum):
@@ -182,6 +183,25 @@ class SettingFields:
         str | None,
         Setting("Chat model: PROVIDER or PROVIDER:MODEL.", Group.CHAT, default="local, which quotes the passages"),
     ] = None
+    llm_url: Annotated[
+        str | None,
+        Setting("Address of the chat model's server.", Group.CHAT, default="the provider's own, or its variable"),
+    ] = None
+    llm_key: Annotated[Secret | None, Setting("Key of the chat model's server.", Group.CHAT)] = None
+    temperature: Annotated[
+        float | None, Setting("How freely it chooses words.", Group.CHAT, default="the model's own", ge=0, le=2)
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        Setting(
+            "Tokens that an answer may have, thoughts included.",
+            Group.CHAT,
+            default="4096, and to reach them is an error",
+            ge=1,
+        ),
+    ] = None
+    seed: Annotated[int | None, Setting("Seed of its choices, for models that take one.", Group.CHAT)] = None
+    extra_body: Annotated[str | None, Setting("Further fields of each request, as a JSON object.", Group.CHAT)] = None
     embeddings: Annotated[
         str | None,
         Setting(
@@ -193,12 +213,39 @@ class SettingFields:
     provider: Annotated[
         str | None, Setting("Provider of chat model and embeddings: gemini, fireworks, …", Group.EMBEDDING)
     ] = None
+    embeddings_url: Annotated[
+        str | None,
+        Setting(
+            "Address of the embedding model's server.", Group.EMBEDDING, default="the provider's own, or its variable"
+        ),
+    ] = None
+    embeddings_key: Annotated[Secret | None, Setting("Key of the embedding model's server.", Group.EMBEDDING)] = None
+    dimension: Annotated[
+        int | None, Setting("Length of a vector to ask for.", Group.EMBEDDING, default="the model's own", ge=1)
+    ] = None
+    query_prefix: Annotated[
+        str | None,
+        Setting("Put in front of a question; none for nothing.", Group.EMBEDDING, default="what the model wants"),
+    ] = None
+    document_prefix: Annotated[
+        str | None,
+        Setting("Put in front of a document; none for nothing.", Group.EMBEDDING, default="what the model wants"),
+    ] = None
+    pooling: Annotated[
+        PoolingName | None,
+        Setting(
+            "How a model in a folder pools: mean, cls or lasttoken.", Group.EMBEDDING, default="what the folder says"
+        ),
+    ] = None
     reranker: Annotated[
         str | None, Setting("Reranker: jina, jina:MODEL, local:MODEL.", Group.RERANKING, flags=("--rerank",))
     ] = None
     model_timeout: Annotated[
-        float, Setting("Seconds that a call to a model may take.", Group.CHAT, gt=0, variable_only=_SECONDS_WHY)
+        float, Setting("Seconds that a model's server may be silent.", Group.CHAT, gt=0, variable_only=_SECONDS_WHY)
     ] = 60.0
+    answer_timeout: Annotated[
+        float, Setting("Seconds that a whole answer may take.", Group.CHAT, gt=0, variable_only=_SECONDS_WHY)
+    ] = 600.0
 
     # Files
     glob: Annotated[str, Setting("Files of a folder or archive to take.", Group.FILES)] = "**/*.md"

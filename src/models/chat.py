@@ -1,6 +1,6 @@
 """Chat models by name: ``chat_model("gemini")``, and several of them behind one switch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, Protocol, cast
@@ -31,7 +31,7 @@ _MODULES = {"gemini": ".providers.gemini", "openai": ".providers.openai_compatib
 
 class _ChatMaker(Protocol):
     def __call__(
-        self, calls: Calls, *, timeout: float, answer_timeout: float, options: Mapping[str, Any]
+        self, calls: Calls, *, timeout: float, answer_timeout: float, accept_cut_off: bool, options: Mapping[str, Any]
     ) -> BaseChatModel: ...
 
 
@@ -44,6 +44,11 @@ def chat_model(
     answer_timeout: float = DEFAULT_ANSWER_TIMEOUT,
     max_retries: int = DEFAULT_MAX_RETRIES,
     backoff: float = DEFAULT_BACKOFF,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    accept_cut_off: bool = True,
+    seed: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> BaseChatModel:
     """Make a chat model from a spec.
@@ -57,11 +62,18 @@ def chat_model(
         answer_timeout: Seconds that a whole answer may take, however alive the server is.
         max_retries: Further calls after 429, 5xx or a failed connection; ``Retry-After`` is honoured.
         backoff: Seconds before the first retry where the provider does not say; doubles each time.
-        **options: Arguments of LangChain's class for the model: ``temperature=0``, ``max_tokens=500``, …
+        temperature: How freely the model chooses its words, by default its own.
+        max_tokens: Most tokens of an answer, thoughts included; by default no limit but the server's.
+        accept_cut_off: Whether an answer that reaches ``max_tokens`` is as wanted. If not, it is an error, as it is
+            without ``max_tokens``; and a server that refuses the limit itself is asked without.
+        seed: Makes the model's choices repeatable, where it can.
+        extra_body: Further fields of each request, for servers that speak OpenAI's protocol.
+        **options: Arguments of LangChain's class for the model: ``top_p=0.9``, ``stop_sequences=[...]``, …
 
     Returns:
         A chat model that streams, binds tools and works in any number of event loops. Its calls raise the errors of
         `milvus_rag.errors`; an empty or cut off answer is one of them, unless it was ``max_tokens`` that cut it off.
+        What a model thinks beside its answer is in ``additional_kwargs["reasoning_content"]``.
 
     Raises:
         UnknownProviderError: There is no such provider.
@@ -73,15 +85,23 @@ def chat_model(
     if not isinstance(spec, str):
         return spec
     parsed = parse_spec(spec)
+    asked = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "extra_body": extra_body}
+    options |= {name: value for name, value in asked.items() if value is not None}
     if is_extractive(spec):
-        return _local(parsed, options)
+        refused = {name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None}
+        return _local(parsed, options, refused | (options.keys() & asked.keys()))
     endpoint = resolve_endpoint(parsed, "chat", api_key=api_key, base_url=base_url)
     policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout)
     row = parsed.provider
     require(row.chat_package or "", row.extras[0], f"The provider {row.name}")
     warn_if_retired(endpoint, stacklevel=2)
     make = cast("_ChatMaker", import_module(_MODULES[row.protocol], __package__).make_chat)
-    return make(Calls(endpoint, policy), timeout=timeout, answer_timeout=answer_timeout, options=options)
+    if answer_timeout <= 0:
+        raise InputError(f"answer_timeout must be more than 0 seconds, not {answer_timeout}.")
+    if max_tokens is not None and max_tokens < 1:
+        raise InputError(f"max_tokens must be at least 1, not {max_tokens}.")
+    calls = Calls(endpoint, policy)
+    return make(calls, timeout=timeout, answer_timeout=answer_timeout, accept_cut_off=accept_cut_off, options=options)
 
 
 def is_extractive(spec: str) -> bool:
@@ -96,9 +116,7 @@ def is_extractive(spec: str) -> bool:
 def swappable_chat_model(
     *specs: str | BaseChatModel,
     default: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
-    max_retries: int = DEFAULT_MAX_RETRIES,
-    backoff: float = DEFAULT_BACKOFF,
+    make: Callable[..., BaseChatModel] | None = None,
     **options: Any,
 ) -> Runnable[LanguageModelInput, AIMessage]:
     """Put several chat models behind one switch, which each call can set.
@@ -109,10 +127,8 @@ def swappable_chat_model(
     Args:
         *specs: What `chat_model` takes; its name for the switch is the spec itself, or an object's ``name`` or class.
         default: The name that is used where a call does not say, by default the first.
-        timeout: See `chat_model`.
-        max_retries: See `chat_model`.
-        backoff: See `chat_model`.
-        **options: See `chat_model`; they apply to every spec.
+        make: Makes a model of a spec, in place of `chat_model`.
+        **options: See `chat_model`, ``timeout`` and ``max_retries`` too; they apply to every spec.
 
     Returns:
         LangChain's configurable alternatives under the id ``llm``: a LangServe playground shows them as a menu.
@@ -126,14 +142,12 @@ def swappable_chat_model(
             f"{' and '.join(sorted(refused))} would go to every provider. Set the providers' environment variables, "
             f"or pass objects: swappable_chat_model(chat_model('gemini', api_key=...), ...)."
         )
-    shared: dict[str, Any] = {"timeout": timeout, "max_retries": max_retries, "backoff": backoff, **options}
     models: dict[str, LazyChatModel] = {}
     for spec in specs:
         name = parse_spec(spec).name if isinstance(spec, str) else spec.get_name()
         if name in models:
             raise InputError(f"The chat model {name!r} is given twice.")
-        make: Callable[[], BaseChatModel] = partial(chat_model, spec, **shared)
-        models[name] = LazyChatModel(name=name, make=make)
+        models[name] = LazyChatModel(name=name, make=partial(make or chat_model, spec, **options))
     if not models:
         raise InputError("swappable_chat_model needs at least one spec, such as 'gemini'.")
     chosen = next(iter(models)) if default is None else default
@@ -148,11 +162,16 @@ def swappable_chat_model(
     )
 
 
-def _local(spec: Spec, options: Mapping[str, Any]) -> BaseChatModel:
+def _local(spec: Spec, options: Mapping[str, Any], refused: Collection[str]) -> BaseChatModel:
     if spec.model not in (None, spec.provider.chat_model):
         raise InputError(
             f"There is no local chat model {spec.model!r}: 'local' quotes the passages, without a language model. For "
             f"a model on a server of yours, use 'openai:{spec.model}' with base_url=."
+        )
+    if refused:
+        raise InputError(
+            f"The chat model 'local' quotes the passages on this machine, so {' and '.join(sorted(refused))} cannot be "
+            f"given. Name another model, or leave it out."
         )
     from .quoting.chat import ExtractiveChatModel
 

@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+Pooling = Literal["mean", "cls", "lasttoken"]
+"""How one vector is made of those of a text's tokens: their mean, the first, or the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,33 @@ _TRAITS: Final = (
         EmbeddingTraits("Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery:"),
     ),
 )
+
+
+# How models pool that leave it to whoever runs them, by sentence-transformers' files of each (1_Pooling/config.json).
+_POOLINGS: Final[tuple[tuple[re.Pattern[str], Pooling], ...]] = (
+    (re.compile(r"qwen3-embedding|gte-qwen|e5-mistral|sfr-embedding|linq-embed"), "lasttoken"),
+    (
+        re.compile(
+            r"\bbge-(?!multilingual-gemma)|arctic-embed|mxbai-embed|uae-large|ember-v1|granite-embedding|gte-modernbert"
+            r"|gte-(?:base|large)-en-v1\.5|gte-multilingual|multi-qa-(?:mpnet-base|distilbert)-dot|-tas-b\b|\bkure-v1"
+        ),
+        "cls",
+    ),
+    (
+        re.compile(
+            r"all-(?:minilm|mpnet|distilroberta|roberta)|multi-qa-|paraphrase-|\be5-|nomic-embed|modernbert-embed"
+            # The model under all-MiniLM-*, whose exports name it.
+            r"|minilm-l\d+-h384|\bgte-(?:small|base|large|tiny)|jina-embeddings-v[23]|ko-sroberta|\bmsmarco-(?:minilm|distilbert)"
+        ),
+        "mean",
+    ),
+)
+
+
+def known_pooling(model: str) -> Pooling | None:
+    """How a model pools, by its name; None where it is not known."""
+    name = model.lower()
+    return next((pooling for pattern, pooling in _POOLINGS if pattern.search(name)), None)
 
 
 def embedding_traits(model: str) -> EmbeddingTraits:

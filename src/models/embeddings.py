@@ -1,6 +1,6 @@
 """Embedding models by name: ``embedding_model("gemini")``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from ..errors import InputError
 from ..extras import require
-from .embedding_traits import embedding_traits
+from .embedding_traits import Pooling, embedding_traits
 from .providers.calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Calls, RetryPolicy
 from .providers.embeddings import EmbeddingClient, ProviderEmbeddings, Wrapping
 from .providers.endpoints import Endpoint, resolve_endpoint, warn_if_retired
@@ -41,6 +41,7 @@ def embedding_model(
     normalise: bool = True,
     max_batch: int | None = None,
     max_batch_chars: int | None = None,
+    pooling: Pooling | None = None,
     **options: Any,
 ) -> Embeddings:
     """Make an embedding model from a spec.
@@ -60,6 +61,8 @@ def embedding_model(
         normalise: Whether vectors are scaled to length 1, so that inner product and cosine rank alike.
         max_batch: Most texts in one request, by default the provider's limit.
         max_batch_chars: Most characters in one request, by default what keeps under the provider's limit of tokens.
+        pooling: How a model in a folder makes one vector of those of a text's tokens, by default what the folder says:
+            ``"mean"``, ``"cls"`` or ``"lasttoken"``.
         **options: Arguments of LangChain's class for the provider, or of `LocalEmbeddings`.
 
     Returns:
@@ -78,7 +81,12 @@ def embedding_model(
     parsed = _embedding_spec(parse_spec(spec))
     row = parsed.provider
     if row.protocol == "local":
-        return _local(parsed.model or row.embedding_model, dimension, normalise, query_prefix, document_prefix, options)
+        refused = [name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None]
+        if refused or dimension is not None or not normalise:
+            raise _not_local(parsed.model or row.embedding_model, refused)
+        return _local(parsed.model or row.embedding_model, query_prefix, document_prefix, pooling, options)
+    if pooling is not None:
+        raise InputError(f"pooling= is for models in folders: {parsed.name} pools where it is served.")
     endpoint = resolve_endpoint(parsed, "embedding", api_key=api_key, base_url=base_url)
     policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout)
     traits = embedding_traits(endpoint.model)
@@ -104,17 +112,22 @@ def embedding_model(
 
 def _local(
     model: str,
-    dimension: int | None,
-    normalise: bool,
     query_prefix: str | None,
     document_prefix: str | None,
+    pooling: Pooling | None,
     options: Mapping[str, Any],
 ) -> Embeddings:
-    if dimension is not None or not normalise:
-        raise InputError(f"The model local:{model} has a dimension of its own, and its vectors are normalised.")
     from .local.embeddings import LocalEmbeddings
 
-    return LocalEmbeddings(model, query_prefix=query_prefix, document_prefix=document_prefix, **options)
+    return LocalEmbeddings(
+        model, query_prefix=query_prefix, document_prefix=document_prefix, pooling=pooling, **options
+    )
+
+
+def _not_local(model: str, refused: Sequence[str]) -> InputError:
+    if refused:
+        return InputError(f"The model local:{model} runs on this machine: leave {' and '.join(refused)} out.")
+    return InputError(f"The model local:{model} has a dimension of its own, and its vectors are normalised.")
 
 
 def _embedding_spec(spec: Spec) -> Spec:

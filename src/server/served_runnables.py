@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Literal, cast
 
 from langchain_core.documents import Document
@@ -13,6 +14,7 @@ from langchain_core.runnables.config import run_in_executor
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
 from ..chains.retrieval import MilvusRetriever
+from ..configured_models import configured_chat_model
 from ..errors import MilvusRagError, StoreError, StoreUnavailableError
 from ..models.chat import SWITCH, is_extractive, swappable_chat_model
 from ..models.providers.table import parse_spec
@@ -182,5 +184,5 @@ def served_chat(settings: ServerSettings, index: Index, metrics: Metrics) -> Ser
     """
     specs = (settings.chat_spec, *settings.allowed_llms)
     names = tuple(dict.fromkeys(parse_spec(spec).name for spec in specs))
-    models = swappable_chat_model(*names, default=names[0], timeout=settings.model_timeout)
+    models = swappable_chat_model(*names, default=names[0], make=partial(configured_chat_model, settings))
     return ServedChat(cast("SwappableChatModel", models), names, index, metrics)

@@ -172,3 +172,11 @@ def test_without_the_server_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "langserve" else real(name))
     found = finding("server", uri="new.db")
     assert (found.state, found.remedy) == ("note", "pip install 'milvus-rag[server]'")
+
+
+def test_an_address_without_a_version_is_worth_a_note(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
+    done = run("doctor", "--uri", str(tmp_path / "x.db"), "--llm", "openai:m", "--embeddings", "openai:e")
+    assert done.stdout.count("most servers want one like http://127.0.0.1:9/v1") == 2

@@ -58,6 +58,8 @@ def make_dense_model(folder: Path, *, dimension: int = 32, seed: int = 0, pooled
         output, shape = "pooled", ["batch", dimension]
     _write_model(folder, nodes, {"words": words, "last": np.array([-1], np.int64)}, output, shape)
     _write_config(folder, dimension, len(vocabulary))
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
     return folder
 
 

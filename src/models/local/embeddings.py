@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from langchain_core.embeddings import Embeddings
 
-from ...errors import MilvusRagError, ModelError, ModelNotFoundError
+from ...errors import InputError, MilvusRagError, ModelError, ModelNotFoundError
 from ...extras import require
 from ...vectors import usable
-from ..embedding_traits import embedding_traits
+from ..embedding_traits import Pooling, embedding_traits
+from .folder_tokenizer import read_tokenizer
 from .model_folder import ModelFolder, is_folder, read_model_folder
 from .model_hub import check_available, default_cache_dir, download_failed, find_model
 from .parallel_runs import Slots, cores, run_each
@@ -38,6 +39,7 @@ class LocalEmbeddings(Embeddings):
             this process may use cores.
         query_prefix: Put in front of a question; by default what the model is known to want.
         document_prefix: Put in front of a document; by default what the model is known to want.
+        pooling: How a model in a folder makes one vector of those of a text's tokens, by default what the folder says.
     """
 
     # Texts and characters that a caller that reports progress does well to send at once; there is no limit.
@@ -52,11 +54,13 @@ class LocalEmbeddings(Embeddings):
         threads: int | None = None,
         query_prefix: str | None = None,
         document_prefix: str | None = None,
+        pooling: Pooling | None = None,
     ) -> None:
         self.model = str(model)
         self._cache_dir = Path(cache_dir).expanduser() if cache_dir is not None else None
         self._slots = Slots(threads or cores())
         self._prefixes = (query_prefix, document_prefix)
+        self._pooling = pooling
         self._lock = threading.Lock()
         self._found: _Found | None = None
         self._loaded: Any = None
@@ -80,6 +84,7 @@ class LocalEmbeddings(Embeddings):
             "query_prefix": found.query_prefix,
             "document_prefix": found.document_prefix,
             "normalised": True,
+            **({"digest": found.folder.digest()} if found.folder else {}),
         }
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -119,9 +124,14 @@ class LocalEmbeddings(Embeddings):
 
     def _find(self) -> "_Found":
         if self._found is None:
-            found = _find_folder(self.model) if is_folder(self.model) else _find_named(self.model)
+            found = _find_folder(self.model, self._pooling) if is_folder(self.model) else self._find_by_name()
             self._found = found.with_prefixes(*self._prefixes)
         return self._found
+
+    def _find_by_name(self) -> "_Found":
+        if self._pooling is not None:
+            raise InputError(f"pooling= is for models in folders: how {self.model} pools is known.")
+        return _find_named(self.model)
 
     def _load(self) -> Any:
         found = self._find()
@@ -163,9 +173,9 @@ class _Found:
         return _load_named(self.row or {}, cache_dir)
 
 
-def _find_folder(path: str) -> _Found:
+def _find_folder(path: str, pooling: Pooling | None) -> _Found:
     require("fastembed", _EXTRA, "LocalEmbeddings")
-    folder = read_model_folder(path)
+    folder = read_model_folder(path, pooling=pooling)
     return _Found(folder.identity(), folder.dimension, folder.query_prefix, folder.document_prefix, folder, None)
 
 
@@ -198,7 +208,20 @@ def _load_folder(folder: ModelFolder) -> Any:
 
         def _pool(self, embeddings: Any, attention_mask: Any = None) -> Any:
             # Some exports pool inside the graph.
-            return embeddings if embeddings.ndim == 2 else super()._pool(embeddings, attention_mask)
+            if embeddings.ndim == 2:
+                return embeddings
+            if folder.pooling is None:
+                raise ModelError(folder.pooling_advice())
+            return super()._pool(embeddings, attention_mask)
+
+        def _load_tokenizer(self, model_dir: Path) -> None:
+            # fastembed's knows one limit, that of tokenizer_config.json, and pads, which a text alone does not need.
+            if folder.max_tokens is None:
+                super()._load_tokenizer(model_dir)
+                return
+            self.tokenizer = read_tokenizer(folder.path, folder.max_tokens)
+            added = self.tokenizer.get_added_tokens_decoder().items()
+            self.special_token_to_id = {token.content: number for number, token in added if token.special}
 
     name = folder.path.name
     description = DenseModelDescription(
@@ -211,10 +234,14 @@ def _load_folder(folder: ModelFolder) -> Any:
         size_in_GB=0,
     )
     poolings = {"mean": PoolingType.MEAN, "cls": PoolingType.CLS, "lasttoken": PoolingType.LAST_TOKEN}
-    FolderEmbedding.add_model(description, pooling=poolings[folder.pooling], normalization=False)
+    FolderEmbedding.add_model(description, pooling=poolings[folder.pooling or "mean"], normalization=False)
     # The cache folder is only made, never used: without one fastembed makes one for temporary files.
     path = str(folder.path)
-    return FolderEmbedding(name, cache_dir=path, threads=1, specific_model_path=path)
+    model = FolderEmbedding(name, cache_dir=path, threads=1, specific_model_path=path)
+    if folder.pooling is None:
+        # Said before the first text, not about it.
+        list(model.embed(["a"]))
+    return model
 
 
 def _first(vectors: Iterable[Any]) -> list[float]:

@@ -156,6 +156,18 @@ class Calls:
         return self.policy.allows(error) and not self.endpoint.is_dead_host
 
 
+def repeated(policy: RetryPolicy, call: Callable[[], T]) -> T:
+    """Make a call whose failures are our errors, again where that may help."""
+    result: T = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(1 + policy.max_retries),
+        retry=tenacity.retry_if_exception(policy.allows),
+        wait=_PolicyWait(policy),
+        before_sleep=_log_retry,
+        reraise=True,
+    )(call)
+    return result
+
+
 class _PolicyWait(wait_base):
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy

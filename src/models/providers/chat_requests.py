@@ -21,6 +21,7 @@ from .habits import Habits
 # What not every server that streams can stream: the whole answer is asked for at once.
 _UNSTREAMED: Final = ("n", "tools", "functions", "logprobs", "response_format", "audio", "modalities")
 _END_SECONDS: Final = 0.05
+_TOKENS: Final = ("max_tokens", "max_completion_tokens")
 _STREAM: Final[Mapping[str, Any]] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
@@ -31,11 +32,13 @@ class Limits:
     Attributes:
         endpoint: What is called, for messages.
         answer_timeout: Seconds that a whole answer may take.
+        default_tokens: A limit of tokens that nobody asked for, without which a server that refuses it is asked.
         habits: What it refuses.
     """
 
     endpoint: Endpoint
     answer_timeout: float
+    default_tokens: int | None = None
     habits: Habits = field(default_factory=Habits)
 
     def payload(self, arguments: Mapping[str, Any], *, may_stream: bool) -> dict[str, Any]:
@@ -45,15 +48,22 @@ class Limits:
             payload |= {} if self.habits.refuses("stream", True) else _STREAM
         if self.habits.refuses("stream_options", True):
             payload.pop("stream_options", None)
+        if self.habits.refuses("max_tokens", self.default_tokens):
+            payload = {name: value for name, value in payload.items() if not self._is_default(name, value)}
         return payload
 
     def learns(self, exc: Exception, payload: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
         """Whether a request that failed is worth sending once more without something."""
-        added = {name: True for name in ("stream_options", "stream") if payload.get(name)}
+        added: dict[str, Any] = {name: True for name in ("stream_options", "stream") if payload.get(name)}
+        if any(self._is_default(name, value) for name, value in payload.items()):
+            added["max_tokens"] = self.default_tokens
         if arguments.get("stream"):
             # Somebody wants a stream: without one the request would be another.
             added.pop("stream", None)
         return self.habits.learn(exc, added)
+
+    def _is_default(self, name: str, value: Any) -> bool:
+        return name in _TOKENS and value is not None and value == self.default_tokens
 
 
 class _Reading:

@@ -33,6 +33,9 @@ class CheckedChatModel(BaseChatModel):
     connections: Connections = Field(exclude=True, repr=False)
     """The HTTP clients, shared with copies of this model."""
 
+    accept_cut_off: bool = Field(default=True, exclude=True, repr=False)
+    """Whether an answer that reaches a limit of tokens which was set with the model is as wanted."""
+
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """It holds connections, so it cannot be loaded from a description."""

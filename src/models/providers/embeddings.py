@@ -10,6 +10,7 @@ from langchain_core.embeddings import Embeddings
 
 from ...vectors import BadVectorsError, batches, checked_matrix
 from .calls import Calls
+from .endpoints import Endpoint
 from .failures import response_error
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ class ProviderEmbeddings(Embeddings):
     def model(self) -> str:
         """The model's name."""
         return self._calls.endpoint.model
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What is called."""
+        return self._calls.endpoint
 
     @property
     def max_batch(self) -> int:

@@ -9,6 +9,7 @@ from google.genai.types import HttpOptions, HttpRetryOptions
 from langchain_google_genai import ChatGoogleGenerativeAI, GoogleGenerativeAIEmbeddings
 from pydantic import model_validator
 
+from ...errors import InputError
 from ...extras import borrowed
 from .calls import Calls
 from .checked_chat import CheckedChatModel
@@ -34,19 +35,28 @@ class GeminiChat(CheckedChatModel, ChatGoogleGenerativeAI):
     def _has_token_limit(self, kwargs: Mapping[str, Any]) -> bool:
         config = kwargs.get("generation_config") or {}
         limits = {"max_tokens", "max_output_tokens"}
-        return self.max_output_tokens is not None or bool((kwargs.keys() | dict(config).keys()) & limits)
+        is_set = self.max_output_tokens is not None and self.accept_cut_off
+        return is_set or bool((kwargs.keys() | dict(config).keys()) & limits)
 
 
-def make_chat(calls: Calls, *, timeout: float, answer_timeout: float, options: Mapping[str, Any]) -> GeminiChat:
+def make_chat(
+    calls: Calls, *, timeout: float, answer_timeout: float, accept_cut_off: bool, options: Mapping[str, Any]
+) -> GeminiChat:
     """Make a chat model.
 
     Args:
         calls: Endpoint, errors and retries.
         timeout: Seconds for a request, and for the next piece of a stream.
-        answer_timeout: Seconds that a whole answer may take.
+        answer_timeout: Seconds that a whole answer may take: of a stream, whose pieces are looked at.
+        accept_cut_off: Whether an answer that reaches the limit of tokens is as wanted.
         options: Further arguments of ``ChatGoogleGenerativeAI``.
     """
     endpoint = calls.endpoint
+    if "extra_body" in options:
+        raise InputError(
+            "Gemini's API takes no further fields, so extra_body= (--extra-body) cannot be given. What it takes are "
+            "arguments of ChatGoogleGenerativeAI, such as top_k."
+        )
     arguments: dict[str, Any] = {
         "model": endpoint.model,
         "base_url": endpoint.base_url,
@@ -58,7 +68,8 @@ def make_chat(calls: Calls, *, timeout: float, answer_timeout: float, options: M
         "temperature": None,
         "client_args": _http_arguments(),
     }
-    return GeminiChat(calls=calls, connections=Connections(), **{**arguments, **options, **_DEVELOPER_API})
+    own = {"calls": calls, "connections": Connections(), "accept_cut_off": accept_cut_off}
+    return GeminiChat(**{**arguments, **options, **_DEVELOPER_API, **own})
 
 
 class GeminiEmbeddings:

@@ -11,6 +11,8 @@ from ...client_errors import read
 _WORDS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType({
     "stream_options": re.compile(r"stream_options|include_usage", re.IGNORECASE),
     "stream": re.compile(r"\bstream(?:ing|s|ed)?\b", re.IGNORECASE),
+    # A model that reads less than it may write says so of both together.
+    "max_tokens": re.compile(r"max_(?:completion_)?tokens|context (?:length|size|window)", re.IGNORECASE),
     "encoding_format": re.compile(r"encoding_format|encoding format|base64", re.IGNORECASE),
 })  # fmt: skip
 _STATUSES: Final = (400, 404, 405, 415, 422, 501)

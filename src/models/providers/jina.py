@@ -6,9 +6,11 @@ from typing import Any, Final
 import requests
 from pydantic import SecretStr
 
+from ...error_bodies import read_body
 from ...extras import borrowed, require
 from .calls import DEFAULT_BACKOFF, Calls, RetryPolicy
 from .endpoints import Endpoint, resolve_endpoint
+from .event_stream import ErrorAnswerError, UnreadableAnswerError, keys_of, whole_document
 from .table import Provider, Spec
 
 DEFAULT_MODEL: Final = "jina-reranker-v2-base-multilingual"
@@ -98,4 +100,10 @@ class _Session(requests.Session):
     def post(self, url: str | bytes, *arguments: Any, **options: Any) -> requests.Response:
         response = super().post(self._url, *arguments, timeout=self._timeout, **options)
         response.raise_for_status()
+        # It takes any answer for a ranking, or else for an error with a "detail".
+        document = whole_document(response.content)
+        if not isinstance(document.get("results"), list):
+            if read_body(document).message:
+                raise ErrorAnswerError(document)
+            raise UnreadableAnswerError(f"it {keys_of(document)}, and no list of results")
         return response

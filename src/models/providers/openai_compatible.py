@@ -26,8 +26,8 @@ from .table import host_of
 _PACKAGE = "langchain-openai"
 # The client insists on a key; servers in one's own house ignore it.
 _NO_KEY = SecretStr("none")
-# OpenAI itself has given up "max_tokens"; many other servers know nothing else.
-_OPENAI_HOST = "api.openai.com"
+# OpenAI and Azure have given up "max_tokens"; many other servers know nothing else.
+_OPENAI_HOSTS = ("api.openai.com", ".openai.azure.com")
 _OPENAI_LIMIT = "max_completion_tokens"
 
 
@@ -36,7 +36,7 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
 
     def _get_request_payload(self, input_: Any, *, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
-        if _OPENAI_LIMIT in payload and host_of(self.calls.endpoint.base_url) != _OPENAI_HOST:
+        if _OPENAI_LIMIT in payload and not host_of(self.calls.endpoint.base_url).endswith(_OPENAI_HOSTS):
             payload["max_tokens"] = payload.pop(_OPENAI_LIMIT)
         if "messages" in payload:
             # They are plain JSON already. The client would look through each of them for what is not, which takes as
@@ -76,7 +76,8 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
             raise malformed(self.calls.endpoint, exc) from exc
 
     def _has_token_limit(self, kwargs: Mapping[str, Any]) -> bool:
-        return self.max_tokens is not None or bool(kwargs.keys() & {"max_tokens", _OPENAI_LIMIT})
+        is_set = self.max_tokens is not None and self.accept_cut_off
+        return is_set or bool(kwargs.keys() & {"max_tokens", _OPENAI_LIMIT})
 
 
 def keep_thoughts(message: BaseMessage, sent: Mapping[str, Any]) -> None:
@@ -96,7 +97,7 @@ def _as_dict(response: Any) -> dict[str, Any]:
 
 
 def make_chat(
-    calls: Calls, *, timeout: float, answer_timeout: float, options: Mapping[str, Any]
+    calls: Calls, *, timeout: float, answer_timeout: float, accept_cut_off: bool, options: Mapping[str, Any]
 ) -> OpenAICompatibleChat:
     """Make a chat model.
 
@@ -104,6 +105,7 @@ def make_chat(
         calls: Endpoint, errors and retries.
         timeout: Seconds that the server may be silent.
         answer_timeout: Seconds that a whole answer may take.
+        accept_cut_off: Whether an answer that reaches the limit of tokens is as wanted.
         options: Further arguments of ``ChatOpenAI``.
     """
     endpoint, connections = calls.endpoint, Connections()
@@ -124,8 +126,9 @@ def make_chat(
         # Else it warns that it would ignore HTTPS_PROXY, which our clients do not.
         "http_socket_options": (),
     }
-    chat = OpenAICompatibleChat(calls=calls, connections=connections, **{**arguments, **options})
-    limits = Limits(endpoint, answer_timeout)
+    own: dict[str, Any] = {"calls": calls, "connections": connections, "accept_cut_off": accept_cut_off}
+    chat = OpenAICompatibleChat(**{**arguments, **options, **own})
+    limits = Limits(endpoint, answer_timeout, None if accept_cut_off else chat.max_tokens)
     chat.client = ChatRequests(borrowed(chat, "client", _PACKAGE), limits)
     chat.async_client = AsyncChatRequests(borrowed(chat, "async_client", _PACKAGE), limits)
     return chat

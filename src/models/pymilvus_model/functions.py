@@ -6,16 +6,28 @@ ends that: a package that is missing is named in an error instead.
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from ...client_errors import ERROR_CLASSES, read
-from ...errors import InputError, MilvusRagError, MissingExtraError, ModelError, ModelTimeoutError
+from pydantic import SecretStr
+
+from ...client_errors import ERROR_CLASSES, chain, read
+from ...errors import (
+    InputError,
+    MilvusRagError,
+    MissingExtraError,
+    ModelError,
+    ModelTimeoutError,
+    ProviderUnavailableError,
+    RateLimitError,
+)
 from ...extras import borrowed, require
+from ..providers.calls import RetryPolicy, repeated
+from ..providers.keys import masked, shows
 
 T = TypeVar("T")
 
@@ -28,6 +40,8 @@ _MODULES: Final = (
     "pymilvus.model.hybrid",
     "pymilvus.model.reranker",
 )
+_ONCE: Final = RetryPolicy(max_retries=0)
+_KEY_NAMES: Final = ("api_key", "_api_key", "jina_api_key", "api_token", "token")
 _REQUIREMENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -39,12 +53,21 @@ class PymilvusFunction:
             called without arguments, or the function itself.
         methods: What it must be able to do.
         timeout: Seconds that a call may take, ``None`` for any. A call that is given up goes on in the background.
+        policy: When a call is made again.
     """
 
-    def __init__(self, function: Any, *, methods: tuple[str, ...], timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        function: Any,
+        *,
+        methods: tuple[str, ...],
+        timeout: float | None = None,
+        policy: RetryPolicy = _ONCE,
+    ) -> None:
         self._given = function
         self._methods = methods
         self._timeout = timeout
+        self._policy = policy
         self._lock = threading.Lock()
         self._made: Any = None
 
@@ -82,7 +105,7 @@ class PymilvusFunction:
         return self._made
 
     def call(self, call: Callable[[Any], T]) -> T:
-        """Use the function.
+        """Use the function, again where that may help.
 
         Args:
             call: What to do with it.
@@ -92,22 +115,24 @@ class PymilvusFunction:
             ModelError: It failed.
         """
         function = self.get()
+        return repeated(self._policy, lambda: self._once(function, call))
 
-        def once() -> T:
+    def _once(self, function: Any, call: Callable[[Any], T]) -> T:
+        def run() -> T:
             # Fast tokenizers and sessions of HTTP clients are not made for several threads.
             with self._lock:
                 return call(function)
 
         try:
-            return once() if self._timeout is None else _within(self._timeout, once)
+            return run() if self._timeout is None else _within(self._timeout, run)
         except MilvusRagError:
             raise
         except _TookTooLongError as exc:
             raise ModelTimeoutError(f"{type(function).__name__} did not answer within {self._timeout:g} s.") from exc
-        except Exception as exc:  # any model of any vendor is behind it
-            failure = read(exc)
-            why = failure.message if failure.status else exc
-            raise ERROR_CLASSES[failure.kind](f"{type(function).__name__} of pymilvus.model fails: {why}") from exc
+        except Exception as exc:  # noqa: BLE001 - any model of any vendor is behind it
+            error, cause = _failure(function, exc), None if _shows_key(function, exc) else exc
+        # Outside the handler, or the exception would stay as the context, with the key.
+        raise error from cause
 
     def _make(self) -> Any:
         make = find_function(self._given) if isinstance(self._given, str) else self._given
@@ -139,6 +164,31 @@ class PymilvusFunction:
 
 class _TookTooLongError(Exception):
     pass
+
+
+def _failure(function: Any, exc: Exception) -> ModelError:
+    failure = read(exc)
+    why = failure.message if failure.status else str(exc)
+    for key in _keys(function):
+        why = masked(why, key)
+    kind, message = ERROR_CLASSES[failure.kind], f"{type(function).__name__} of pymilvus.model fails: {why}"
+    if issubclass(kind, RateLimitError | ProviderUnavailableError):
+        return kind(message, retry_after=failure.retry_after)
+    return kind(message)
+
+
+def _keys(function: Any) -> Iterator[SecretStr]:
+    """The keys of a function, which each kind keeps elsewhere."""
+    for holder in (function, getattr(function, "client", None), getattr(function, "_client", None)):
+        for name in _KEY_NAMES:
+            value = getattr(holder, name, None)
+            if isinstance(value, str) and value:
+                yield SecretStr(value)
+
+
+def _shows_key(function: Any, exc: Exception) -> bool:
+    texts = [f"{link} {link!r}" for link in chain(exc)]
+    return any(shows(text, key) for key in _keys(function) for text in texts)
 
 
 def find_function(name: str) -> Any:

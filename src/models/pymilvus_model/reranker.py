@@ -3,6 +3,7 @@
 from typing import Any
 
 from ...errors import ModelResponseError
+from ..providers.calls import DEFAULT_BACKOFF, RetryPolicy
 from ..reranking import OnError, Reranker
 from .functions import PymilvusFunction
 
@@ -19,17 +20,25 @@ class PymilvusReranker(Reranker):
         top_n: How many documents come back, ``None`` for all.
         on_error: See `milvus_rag.models.reranking.Reranker`.
         timeout: Seconds that a call may take, ``None`` for any.
+        max_retries: Calls after the first one, where another may help: after 429, 5xx or a failed connection.
     """
 
     def __init__(
-        self, function: Any, *, top_n: int | None = None, on_error: OnError = "raise", timeout: float | None = 30.0
+        self,
+        function: Any,
+        *,
+        top_n: int | None = None,
+        on_error: OnError = "raise",
+        timeout: float | None = 30.0,
+        max_retries: int = 3,
     ) -> None:
-        super().__init__(scorer=_PymilvusScorer(function, timeout), top_n=top_n, on_error=on_error)
+        policy = RetryPolicy.checked(max_retries=max_retries, backoff=DEFAULT_BACKOFF, timeout=timeout or 1)
+        super().__init__(scorer=_PymilvusScorer(function, timeout, policy), top_n=top_n, on_error=on_error)
 
 
 class _PymilvusScorer:
-    def __init__(self, function: Any, timeout: float | None) -> None:
-        self._function = PymilvusFunction(function, methods=("__call__",), timeout=timeout)
+    def __init__(self, function: Any, timeout: float | None, policy: RetryPolicy) -> None:
+        self._function = PymilvusFunction(function, methods=("__call__",), timeout=timeout, policy=policy)
 
     @property
     def name(self) -> str:
