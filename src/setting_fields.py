@@ -200,7 +200,7 @@ class SettingFields:
             ge=1,
         ),
     ] = None
-    seed: Annotated[int | None, Setting("Seed of its choices, for models that take one.", Group.CHAT)] = None
+    seed: Annotated[int | None, Setting("Seed of its choices, for models that take one.", Group.CHAT, ge=0)] = None
     extra_body: Annotated[str | None, Setting("Further fields of each request, as a JSON object.", Group.CHAT)] = None
     embeddings: Annotated[
         str | None,

@@ -49,6 +49,7 @@ USED_IN = {
     "uvicorn.": "tests/server/test_remote.py::test_the_state_is_told",
     "shape:http_response": f"{_EMBEDDINGS}::test_openai_vectors_come_by_their_number_or_else_in_order",
     "shape:_client": "tests/models/test_embedding_answers.py::test_is_left_out_where_it_is_not_known",
+    "shape:_name_or_path": "tests/models/test_model_folders.py::test_of_known_families_is_known",
     "shape:idf_word": f"{_SPARSE}::test_parameters_that_their_own_function_saved_are_understood",
     "shape:body_iterator": "tests/server/test_remote.py::test_stream",
     "shape:kwargs": "tests/server/test_remote.py::test_batch",

@@ -226,6 +226,15 @@ def no_embedding_is_made(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fix
         embedding_model(spec, api_key="key")
 
 
+@without("langchain_openai.ChatOpenAI.")
+def no_openai_chat_model_is_made(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
+    module = importlib.import_module(f"milvus_rag.{row_path(row)}")
+    make = module.OpenAICompatibleChat
+    monkeypatch.setattr(module, "OpenAICompatibleChat", lambda **options: Without(make(**options), row.token))
+    with pytest.raises(IncompatiblePackageError, match=rf"has no \w+\.{row.token},.* Install an earlier langchain-"):
+        chat_model("openai", api_key="key")
+
+
 @without("langchain_google_genai.ChatGoogleGenerativeAI.")
 def no_chat_model_is_made(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
     gemini = importlib.import_module("milvus_rag.models.providers.gemini")

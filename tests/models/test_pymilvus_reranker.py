@@ -1,6 +1,7 @@
 """Reranker functions of pymilvus.model."""
 
 import threading
+import traceback
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from langchain_core.documents import Document
 from pymilvus.model.base import BaseRerankFunction, RerankResult
 
 from milvus_rag import PymilvusReranker
-from milvus_rag.errors import ModelError, ModelResponseError, ModelTimeoutError
+from milvus_rag.errors import ModelError, ModelResponseError, ModelTimeoutError, ProviderUnavailableError
 
 
 class LongestFirst(BaseRerankFunction):  # type: ignore[misc] # pymilvus.model has no types
@@ -70,3 +71,47 @@ class TestReranker:
         documents = [Document("a"), Document("bb")]
         compressor = PymilvusReranker(LongestFirst)
         assert await compressor.acompress_documents(documents, "q") == compressor.compress_documents(documents, "q")
+
+
+class TestFailures:
+    def test_what_may_pass_is_repeated(self, waits: list[float]) -> None:
+        answers: list[Any] = [ConnectionError("gone"), BusyServerError(), [RerankResult("a", 1.0, 0)]]
+
+        def rerank(query: str, documents: list[str], top_k: int) -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        assert PymilvusReranker(rerank).compress_documents([Document("a")], "q")
+        assert answers == []
+
+    def test_what_does_not_pass_is_tried_so_often_as_allowed(self, waits: list[float]) -> None:
+        calls: list[str] = []
+
+        def rerank(query: str, documents: list[str], top_k: int) -> Any:
+            calls.append(query)
+            raise BusyServerError
+
+        with pytest.raises(ProviderUnavailableError, match="all machines are busy"):
+            PymilvusReranker(rerank, max_retries=2).compress_documents([Document("a")], "q")
+        assert len(calls) == 3
+
+    def test_a_key_of_the_function_is_not_shown(self) -> None:
+        class WithKey(LongestFirst):
+            def __init__(self) -> None:
+                self.voyage_api_key = "pa-Q1w2E3r4T5y6"
+
+            def __call__(self, query: str, documents: list[str], top_k: int = 5) -> list[RerankResult]:
+                raise ValueError(f"refused: {self.voyage_api_key!r}")
+
+        with pytest.raises(ModelError, match=r"refused: '\*\*\*'") as caught:
+            PymilvusReranker(WithKey()).compress_documents([Document("a")], "q")
+        assert "pa-Q1w2" not in "".join(traceback.format_exception(caught.value))
+
+
+class BusyServerError(Exception):
+    """Shaped as many clients' errors are."""
+
+    status_code = 503
+    body = {"detail": "all machines are busy"}  # noqa: RUF012 - as theirs

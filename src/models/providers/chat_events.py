@@ -133,8 +133,10 @@ def _add(message: dict[str, Any], delta: dict[str, Any]) -> None:
             message[name] = [*before, {"type": "text", "text": value}] if value else before
         elif isinstance(value, list) and isinstance(before, str):
             message[name] = [*([{"type": "text", "text": before}] if before else []), *value]
-        elif isinstance(value, str | list) and before and type(before) is type(value):
-            message[name] = before + value
+        elif (isinstance(value, str) and isinstance(before, str)) or (
+            isinstance(value, list) and isinstance(before, list)
+        ):
+            message[name] = before + value  # type: ignore[operator] # of one type, as was just seen
         else:
             message[name] = value
 

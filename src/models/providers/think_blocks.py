@@ -64,7 +64,7 @@ class ThinkBlocks:
             self._where = _Where.GAP
             return thoughts
         # The tag may begin in this piece and end in the next one.
-        end, sizes = self._held.lower(), range(len(self._closing) - 1, 0, -1)
-        held = next((size for size in sizes if end.endswith(self._closing[:size])), 0)
+        lower, sizes = self._held.lower(), range(len(self._closing) - 1, 0, -1)
+        held = next((size for size in sizes if lower.endswith(self._closing[:size])), 0)
         thoughts, self._held = self._held[: len(self._held) - held], self._held[len(self._held) - held :]
         return thoughts

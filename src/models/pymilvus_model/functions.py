@@ -41,7 +41,7 @@ _MODULES: Final = (
     "pymilvus.model.reranker",
 )
 _ONCE: Final = RetryPolicy(max_retries=0)
-_KEY_NAMES: Final = ("api_key", "_api_key", "jina_api_key", "api_token", "token")
+_KEY_NAME: Final = re.compile(r"(?:key|token)$")
 _REQUIREMENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -178,12 +178,11 @@ def _failure(function: Any, exc: Exception) -> ModelError:
 
 
 def _keys(function: Any) -> Iterator[SecretStr]:
-    """The keys of a function, which each kind keeps elsewhere."""
-    for holder in (function, getattr(function, "client", None), getattr(function, "_client", None)):
-        for name in _KEY_NAMES:
-            value = getattr(holder, name, None)
-            if isinstance(value, str) and value:
-                yield SecretStr(value)
+    """The keys of a function, which each kind keeps under a name of its own, or in the client that it calls with."""
+    held = dict(getattr(function, "__dict__", {}))
+    for client in tuple(held.values()):
+        held |= getattr(client, "__dict__", {})
+    yield from (SecretStr(value) for name, value in held.items() if _KEY_NAME.search(name) and isinstance(value, str))
 
 
 def _shows_key(function: Any, exc: Exception) -> bool:
