@@ -264,6 +264,7 @@ def no_reranker_is_made(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixt
 def a_folder_cannot_be_loaded(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
     folder = request.getfixturevalue("tmp_path") / "model"
     module = row.name if row.token.islower() else row.name.rpartition(".")[0]
+    importlib.import_module("fastembed")
     monkeypatch.setitem(sys.modules, module, None)
     if "cross_encoder" in row.name:
         compressor = reranker(f"local:{make_cross_encoder(folder)}")

@@ -165,3 +165,24 @@ def test_a_sync_reads_it_too(row: Row, tmp_path: Path, monkeypatch: pytest.Monke
 
 def _count(gate: embedding_requests.Gate) -> None:
     gate.waits += 1
+
+
+@pytest.mark.parametrize("way", ["chat", "stream", "embeddings"])
+@pytest.mark.parametrize(
+    ("body", "kind", "words", "requests"),
+    [
+        ({"error": {"code": 503, "message": "overloaded"}}, ProviderUnavailableError, "overloaded", 3),
+        ({"error": {"message": "this cannot be done"}}, ModelResponseError, "this cannot be done", 1),
+        ("<title>Portal</title>", ModelResponseError, "begins with: Portal", 1),
+    ],
+)  # fmt: skip
+def test_gemini_too_has_errors_under_200(
+    body: Any, kind: type[ModelError], words: str, requests: int, way: str, waits: list[float]
+) -> None:
+    with scripted(Script(body)) as server:
+        options: dict[str, Any] = {"base_url": server.root, "api_key": "key-of-a-test-1", "max_retries": RETRIES}
+        chat, embedding = chat_model("gemini:m", **options), embedding_model("gemini:m", **options)
+        calls = {"chat": chat.invoke, "stream": lambda q: list(chat.stream(q)), "embeddings": embedding.embed_query}
+        with pytest.raises(kind, match=words):
+            calls[way]("q")
+        assert len(server.requests) == requests

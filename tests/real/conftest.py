@@ -63,7 +63,7 @@ def _served(arguments: list[str], path: str, *behind: str) -> Iterator[str]:
             return False
 
     try:
-        wait_until(answers)
+        wait_until(answers, f"nothing answers at {path}")
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import cache
 from typing import Any
 
@@ -31,15 +31,32 @@ class Connections:
     client that would have closed it. This object is in no circle: when its last holder goes, the sync client is
     closed; the async one closes with its event loops.
 
+    Args:
+        check: Looks at the body of each good answer that is no stream; what it raises is what the request raises.
+
     Attributes:
         sync_client: For any number of threads.
         async_client: For any number of event loops.
     """
 
-    def __init__(self) -> None:
-        self.sync_client = httpx.Client(verify=tls_context(), follow_redirects=True, limits=_LIMITS)
-        self.async_client = PerLoopAsyncClient(verify=tls_context(), follow_redirects=True, limits=_LIMITS)
+    def __init__(self, check: Callable[[bytes], None] | None = None) -> None:
+        options: dict[str, Any] = {"verify": tls_context(), "follow_redirects": True, "limits": _LIMITS}
+
+        def look(response: httpx.Response) -> None:
+            if check is not None and _is_whole(response):
+                check(response.read())
+
+        async def alook(response: httpx.Response) -> None:
+            if check is not None and _is_whole(response):
+                check(await response.aread())
+
+        self.sync_client = httpx.Client(event_hooks={"response": [look]}, **options)
+        self.async_client = PerLoopAsyncClient(event_hooks={"response": [alook]}, **options)
         weakref.finalize(self, self.sync_client.close)
+
+
+def _is_whole(response: httpx.Response) -> bool:
+    return response.is_success and "event-stream" not in response.headers.get("content-type", "")
 
 
 class PerLoopAsyncClient(httpx.AsyncClient):

@@ -112,7 +112,7 @@ def _what_happened(failure: ClientFailure, endpoint: Endpoint) -> str:
     if failure.kind is Kind.TIMEOUT:
         return f"did not answer in time. Raise {remedy('timeout', endpoint.purpose)}, or try again later"
     if failure.kind is Kind.BROKEN_OFF:
-        return f"ended the answer with an error: {message}"
+        return f"answers with an error: {message}"
     if failure.kind is Kind.UNAVAILABLE:
         return f"fails ({status or 'no status'}): {message}"
     # Many models have one dimension, and their servers refuse to be asked for it.

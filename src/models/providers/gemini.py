@@ -15,10 +15,13 @@ from .calls import Calls
 from .checked_chat import CheckedChatModel
 from .connections import Connections, tls_context
 from .endpoints import Endpoint
+from .event_stream import whole_document
 
 _PACKAGE: Final = "langchain-google-genai"
 # Of Google's client: 1 is one attempt, 0 its default of 5.
 _ONE_ATTEMPT = 1
+# An answer with vectors is long, and no error: all of it is read for one only where one begins.
+_BEGINNING: Final = 2000
 # An environment variable would turn the clients to Vertex AI, which knows no such keys.
 _DEVELOPER_API: Final = {"vertexai": False}
 
@@ -68,7 +71,7 @@ def make_chat(
         "temperature": None,
         "client_args": _http_arguments(),
     }
-    own = {"calls": calls, "connections": Connections(), "accept_cut_off": accept_cut_off}
+    own = {"calls": calls, "connections": Connections(check_answer), "accept_cut_off": accept_cut_off}
     return GeminiChat(**{**arguments, **options, **_DEVELOPER_API, **own})
 
 
@@ -85,7 +88,7 @@ class GeminiEmbeddings:
     def __init__(
         self, endpoint: Endpoint, *, timeout: float, dimension: int | None, options: Mapping[str, Any]
     ) -> None:
-        self._connections = Connections()
+        self._connections = Connections(check_answer)
         arguments: dict[str, Any] = {
             "model": endpoint.model,
             "base_url": endpoint.base_url,
@@ -109,6 +112,17 @@ class GeminiEmbeddings:
         if is_query:
             return [await self._client.aembed_query(text) for text in texts]
         return await self._client.aembed_documents(texts, batch_size=len(texts))
+
+
+def check_answer(data: bytes) -> None:
+    """Look for an error under status 200, which the client takes for an answer without anything in it.
+
+    Raises:
+        ErrorAnswerError: It is one.
+        UnreadableAnswerError: It is no JSON.
+    """
+    if not data.lstrip().startswith((b"{", b"[")) or b'"error"' in data[:_BEGINNING]:
+        whole_document(data)
 
 
 def _http_arguments() -> dict[str, ssl.SSLContext]:
