@@ -81,6 +81,7 @@ class TestAnAnswer:
             (event({"content": "a"}, usage=USAGE), event({}, "stop", usage=None), DONE),
             (event({"content": "a"}, usage=USAGE), event({}, "stop"), sse({"usage": USAGE}), DONE),
             completion({"content": "a"}, usage=USAGE),
+            (event({"content": "a"}, usage="soon"), event({}, "stop", usage=USAGE), DONE),
         ],
     )
     def test_counts_its_tokens_once(self, body: Any, mode: Mode) -> None:
@@ -113,6 +114,20 @@ class TestAnAnswer:
             model.bind(logprobs=True).invoke("q")
             model.bind_tools([{"type": "function", "function": {"name": "f", "parameters": {}}}]).invoke("q")
             assert [body.get("stream", False) for _, body in server.requests] == [False] * 3
+
+
+class TestARefusal:
+    @EVERY_MODE
+    @pytest.mark.parametrize(
+        "body",
+        [
+            (event({"refusal": "I will "}), event({"refusal": "not."}), event({}, "stop"), DONE),
+            completion({"content": None, "refusal": "I will not."}),
+        ],
+    )
+    def test_is_told_apart_from_an_answer_without_words(self, body: Any, mode: Mode) -> None:
+        with scripted(Script(body)) as server, pytest.raises(ModelResponseError, match=r"withheld .*not"):
+            asked(server.url, mode)
 
 
 class TestThoughts:

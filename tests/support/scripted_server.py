@@ -1,6 +1,7 @@
 """A server that answers what a test tells it, to the byte: for what real servers send, right or wrong."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -86,8 +87,14 @@ def scripted(answer: Script | Callable[[Any], Script]) -> Iterator[ScriptedServe
         def log_message(self, format: str, *args: Any) -> None:
             """Stay silent: requests are recorded."""
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
+    class Http(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A client may close its connection behind the end of an answer."""
+            assert isinstance(sys.exception(), ConnectionError)
+
+    http = Http(("127.0.0.1", 0), Handler)
     make = answer if not isinstance(answer, Script) else lambda _: answer
     server = ScriptedServer(f"http://127.0.0.1:{http.server_port}", make)
     threading.Thread(target=http.serve_forever, args=(0.005,), daemon=True).start()

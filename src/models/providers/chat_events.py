@@ -38,7 +38,8 @@ class ChatEvents:
             UnreadableAnswerError: It is no event of a chat answer.
         """
         choices = event.get("choices")
-        self._usage = event.get("usage") or self._usage
+        usage = event.get("usage")
+        self._usage = usage if usage and isinstance(usage, dict) else self._usage
         self._has_choices = self._has_choices or "choices" in event
         self._stray = self._stray or event
         if choices is not None and not isinstance(choices, list):

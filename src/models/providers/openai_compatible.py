@@ -55,7 +55,7 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
         try:
             result = super()._create_chat_result(response, generation_info)
             for generation, choice in zip(result.generations, choices or (), strict=False):
-                keep_thoughts(generation.message, choice["message"])
+                keep_what_is_beside(generation.message, choice["message"])
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
             raise malformed(self.calls.endpoint, exc) from exc
         if isinstance(response, dict) and any(choice["finish_reason"] is None for choice in response["choices"]):
@@ -70,7 +70,7 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
             made = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
             if made is not None:
                 for choice in chunk.get("choices") or ():
-                    keep_thoughts(made.message, choice["delta"])
+                    keep_what_is_beside(made.message, choice["delta"])
             return made
         except (ValueError, TypeError, LookupError, AttributeError) as exc:
             raise malformed(self.calls.endpoint, exc) from exc
@@ -80,10 +80,11 @@ class OpenAICompatibleChat(CheckedChatModel, ChatOpenAI):
         return is_set or bool(kwargs.keys() & {"max_tokens", _OPENAI_LIMIT})
 
 
-def keep_thoughts(message: BaseMessage, sent: Mapping[str, Any]) -> None:
-    """Keep what a model thought beside its answer, where LangChain looks for it."""
-    if thoughts := sent.get(THOUGHTS):
-        message.additional_kwargs[THOUGHTS] = thoughts
+def keep_what_is_beside(message: BaseMessage, sent: Mapping[str, Any]) -> None:
+    """Keep what came beside an answer, thoughts and a refusal, where LangChain looks for it."""
+    for name in (THOUGHTS, "refusal"):
+        if value := sent.get(name):
+            message.additional_kwargs[name] = value
 
 
 def _as_dict(response: Any) -> dict[str, Any]:
