@@ -1,9 +1,9 @@
 """The chain: a question, its passages, an answer."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
 from langchain_core.documents import Document
@@ -18,14 +18,27 @@ from langchain_core.runnables import (
     RunnablePassthrough,
     RunnableSerializable,
 )
+from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.graph import Graph
 from langchain_core.runnables.utils import ConfigurableFieldSpec, get_unique_config_specs
 from pydantic import ConfigDict
-from typing_extensions import TypedDict
 
+from ..attempts import one_attempt
 from ..errors import InputError
 from ..extras import borrowed
-from .prompts import SYSTEM_PROMPT, USER_PROMPT, rag_messages
+from ..text_analysis import check_language
+from .conversation import HISTORY_CHARS, HISTORY_TURNS
+from .prompts import (
+    CITING_SYSTEM_PROMPT,
+    CITING_USER_PROMPT,
+    SYSTEM_PROMPT,
+    USER_PROMPT,
+    rag_messages,
+)
+from .rag_types import RagInput, RagOutput
+from .turn import NO_CONTEXT_ANSWER, Turn, TurnOptions
+
+__all__ = ["NO_CONTEXT_ANSWER", "REWRITING_TAG", "RagChain", "RagInput", "RagOutput", "rag_chain"]
 
 # What LangChain gives subclasses of `Runnable` to run with callbacks and tracing; see docs/borrowed-names.md.
 _RUN_METHODS = (
@@ -35,28 +48,16 @@ _RUN_METHODS = (
     "_atransform_stream_with_config",
 )
 
-NO_CONTEXT_ANSWER = "The documents do not answer this question."
-
-
-class RagInput(TypedDict):
-    """What the chain takes; a bare string is taken for the question."""
-
-    question: str
-
-
-class RagOutput(TypedDict):
-    """What the chain gives: the question, the passages (best first), and the answer."""
-
-    question: str
-    context: list[Document]
-    answer: str
+# The run in which a model writes the question to search for.
+REWRITING_TAG = "standalone_question"
 
 
 class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
     """Retriever, prompt and chat model in a row. It is made by `rag_chain`, which documents the fields.
 
-    A stream gives ``{"question": …}``, then ``{"context": …}``, then ``{"answer": …}`` token by token; its parts add up
-    to the output. The same steps as a sequence of LangChain's runnables with ``RunnablePassthrough.assign`` would take
+    A stream gives ``{"question": …}``, ``{"search_question": …}`` where there is a history, ``{"context": …}``,
+    ``{"answer": …}`` token by token, and ``{"citations": …}`` where they are asked for; its parts add up to the output.
+    The same steps as a sequence of LangChain's runnables with ``RunnablePassthrough.assign`` would take
     4 ms of CPU a call, and a stream of that would go on calling the model after it is cancelled.
     """
 
@@ -65,9 +66,8 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
     name: str | None = "rag"
     retriever: Runnable[str, list[Document]]
     chat: Runnable[LanguageModelInput, BaseMessage]
-    system_prompt: str = SYSTEM_PROMPT
-    user_prompt: str = USER_PROMPT
-    no_context_answer: str = NO_CONTEXT_ANSWER
+    options: TurnOptions = TurnOptions()
+    language: str | Callable[[], str] = "english"
 
     def model_post_init(self, context: Any, /) -> None:
         """Find out now, and not at the first question, whether LangChain still is what this chain stands on."""
@@ -143,95 +143,156 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
 
     # --- the steps, sync and async: the same, but for the awaits
 
-    def _answer(
-        self, given: str | RagInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig
-    ) -> RagOutput:
-        question = read_question(given)["question"]
-        context = self.retriever.invoke(question, config)
-        answer = self.no_context_answer
+    def _answer(self, given: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Any:
+        turn = self._turn(given)
+        context = self.retriever.invoke(self._search_question(turn, config), config)
+        answer = self.options.no_context_answer
         if context:
-            answer = _text_of(self.chat.invoke(self._messages(question, context), config))
-        return {"question": question, "context": context, "answer": answer}
+            answer = turn.shown(_text_of(self.chat.invoke(turn.messages(context), config))) + turn.rest()
+        return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
 
-    async def _aanswer(
-        self, given: str | RagInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
-    ) -> RagOutput:
-        question = read_question(given)["question"]
-        context = await self.retriever.ainvoke(question, config)
-        answer = self.no_context_answer
+    async def _aanswer(self, given: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Any:
+        turn = self._turn(given)
+        context = await self.retriever.ainvoke(await self._asearch_question(turn, config), config)
+        answer = self.options.no_context_answer
         if context:
-            answer = _text_of(await self.chat.ainvoke(self._messages(question, context), config))
-        return {"question": question, "context": context, "answer": answer}
+            answer = turn.shown(_text_of(await self.chat.ainvoke(turn.messages(context), config))) + turn.rest()
+        return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
 
     def _parts(
-        self, given: Iterator[str | RagInput], run_manager: CallbackManagerForChainRun, config: RunnableConfig
+        self, given: Iterator[Any], run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Iterator[Any]:
-        question = read_question(_joined(list(given)))["question"]
-        yield AddableDict(question=question)
+        turn = self._turn(_joined(list(given)))
+        yield AddableDict(question=turn.question)
+        question = self._search_question(turn, config)
+        if turn.searched:
+            yield AddableDict(turn.searched)
         context = self.retriever.invoke(question, config)
         yield AddableDict(context=context)
-        if not context:
-            yield AddableDict(answer=self.no_context_answer)
-            return
-        silent = True
-        for chunk in self.chat.stream(self._messages(question, context), config):
-            if text := _text_of(chunk):
-                silent = False
-                yield AddableDict(answer=text)
-        if silent:
-            yield AddableDict(answer="")
+        answered = _Answered(turn, self.options.no_context_answer if not context else "")
+        if context:
+            for chunk in self.chat.stream(turn.messages(context), config):
+                yield from answered.more(_text_of(chunk))
+        yield from answered.end()
 
     async def _aparts(
-        self, given: AsyncIterator[str | RagInput], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
+        self, given: AsyncIterator[Any], run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> AsyncIterator[Any]:
-        question = read_question(_joined([part async for part in given]))["question"]
-        yield AddableDict(question=question)
+        turn = self._turn(_joined([part async for part in given]))
+        yield AddableDict(question=turn.question)
+        question = await self._asearch_question(turn, config)
+        if turn.searched:
+            yield AddableDict(turn.searched)
         context = await self.retriever.ainvoke(question, config)
         yield AddableDict(context=context)
-        if not context:
-            yield AddableDict(answer=self.no_context_answer)
-            return
-        silent = True
-        chunks: Any = self.chat.astream(self._messages(question, context), config)
-        # Closed here, so that the model call ends with the request and not with the garbage collector.
-        async with aclosing(chunks):
-            async for chunk in chunks:
-                if text := _text_of(chunk):
-                    silent = False
-                    yield AddableDict(answer=text)
-        if silent:
-            yield AddableDict(answer="")
+        answered = _Answered(turn, self.options.no_context_answer if not context else "")
+        if context:
+            chunks: Any = self.chat.astream(turn.messages(context), config)
+            # Closed here, so that the model call ends with the request and not with the garbage collector.
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    for part in answered.more(_text_of(chunk)):
+                        yield part
+        for part in answered.end():
+            yield part
 
-    def _messages(self, question: str, context: list[Document]) -> list[BaseMessage]:
-        return rag_messages(question, context, system_prompt=self.system_prompt, user_prompt=self.user_prompt)
+    def _search_question(self, turn: Turn, config: RunnableConfig) -> str:
+        written: str | Exception | None = None
+        if turn.calls_for_rewriting:
+            try:
+                with one_attempt():
+                    written = _text_of(self.chat.invoke(turn.rewriting_messages(), _rewriting(config)))
+            except Exception as exc:  # noqa: BLE001 - the answer does not need it, whatever it is
+                written = exc
+        return turn.search_for(written)
+
+    async def _asearch_question(self, turn: Turn, config: RunnableConfig) -> str:
+        written: str | Exception | None = None
+        if turn.calls_for_rewriting:
+            try:
+                with one_attempt():
+                    written = _text_of(await self.chat.ainvoke(turn.rewriting_messages(), _rewriting(config)))
+            except Exception as exc:  # noqa: BLE001 - the answer does not need it, whatever it is
+                written = exc
+        return turn.search_for(written)
+
+    def _turn(self, given: Any) -> Turn:
+        return Turn(given, self.options, self.language if isinstance(self.language, str) else self.language())
+
+
+class _Answered:
+    """The parts of an answer that is streamed.
+
+    Args:
+        turn: Whose answer.
+        instead: The answer, where no model is asked.
+    """
+
+    def __init__(self, turn: Turn, instead: str) -> None:
+        self._turn = turn
+        self._instead = instead
+        self._is_silent = True
+
+    def more(self, text: str) -> Iterator[Any]:
+        """What the model said."""
+        if text and (shown := self._turn.shown(text)):
+            self._is_silent = False
+            yield AddableDict(answer=shown)
+
+    def end(self) -> Iterator[Any]:
+        """What is left when it has ended."""
+        rest = self._instead or self._turn.rest()
+        if rest or self._is_silent:
+            yield AddableDict(answer=rest)
+        if cited := self._turn.cited:
+            yield AddableDict(cited)
 
 
 def rag_chain(
     retriever: Runnable[str, list[Document]],
     chat: Runnable[LanguageModelInput, BaseMessage],
     *,
-    system_prompt: str = SYSTEM_PROMPT,
-    user_prompt: str = USER_PROMPT,
+    system_prompt: str | None = None,
+    user_prompt: str | None = None,
     no_context_answer: str = NO_CONTEXT_ANSWER,
-) -> Runnable[str | RagInput, RagOutput]:
-    """Compose the tutorials' chain.
+    citations: bool = False,
+    follow_ups: Literal["model", "words"] = "model",
+    history_turns: int = HISTORY_TURNS,
+    history_chars: int = HISTORY_CHARS,
+    language: str | Callable[[], str] = "english",
+) -> RagChain:
+    """Compose the tutorials' chain, with a conversation's history and citations where they are wanted.
 
     A stream gives ``{"question": …}``, then ``{"context": …}``, then ``{"answer": …}`` token by token. When nothing is
     retrieved, the model is not called and the answer says that the documents do not answer.
 
+    With a ``chat_history`` in the input, the question that is searched for is made one that can be understood alone,
+    and the history is sent to the model between the system prompt and the question. Without one, nothing changes.
+
     Args:
         retriever: Question to documents.
         chat: A chat model, or a runnable around one, such as `swappable_chat_model`.
-        system_prompt: Sent as it is.
-        user_prompt: With ``{context}`` and ``{question}``.
+        system_prompt: Sent as it is; by default the tutorials', or one that asks for citations.
+        user_prompt: With ``{context}`` and ``{question}``; the same.
         no_context_answer: The answer when nothing is retrieved.
+        citations: Whether the passages are numbered in the context, the model is asked to cite ``[n]``, and what it
+            cites is checked as it streams: numbers that no passage has are left out, and the output has ``citations``.
+        follow_ups: How the question to search for is made where there is a history: ``"model"`` asks the chat model in
+            one short request, with no retry; where that fails, and with ``"words"``, it is the question with the words
+            that it leaves out of the questions before.
+        history_turns: So many questions before the last one are read, with their answers; the oldest go first.
+        history_chars: So many characters of them.
+        language: Whose stop words, pronouns and stems are used to compare words: a Snowball language, or what gives it.
 
     Returns:
-        A runnable from ``str`` or ``{"question": str}`` to ``{"question", "context", "answer"}``.
+        A runnable from ``str`` or ``{"question": str, "chat_history": [...]}`` to `RagOutput`: ``{"question",
+        "context", "answer"}``, with ``"search_question"`` behind the question where there is a history, and
+        ``"citations"`` at the end where they are wanted.
 
     Raises:
         InputError: The retriever or the model is no runnable, or the user prompt has no place for the passages or the
-            question. When the chain is run: the question is empty, or is none.
+            question, or a limit is negative. When the chain is run: the question is empty, or is none, or the input has
+            a key that the chain does not read.
     """
     for name, part in (("retriever", retriever), ("chat model", chat)):
         if not isinstance(part, Runnable):
@@ -239,33 +300,30 @@ def rag_chain(
                 f"The chain's {name} is a LangChain runnable, as milvus_retriever and chat_model make them, "
                 f"not {type(part).__name__}."
             )
+    if user_prompt is None:
+        user_prompt = CITING_USER_PROMPT if citations else USER_PROMPT
     for place in ("{context}", "{question}"):
         if place not in user_prompt:
             raise InputError(f"The user prompt has no {place}, so the model would never see it.")
-    return RagChain(
-        retriever=retriever,
-        chat=chat,
-        system_prompt=system_prompt,
+    for limit, value in (("history_turns", history_turns), ("history_chars", history_chars)):
+        if value < 0:
+            raise InputError(f"{limit} is 0 or more, not {value}.")
+    if follow_ups not in ("model", "words"):
+        raise InputError(f"follow_ups is 'model' or 'words', not {follow_ups!r}.")
+    if isinstance(language, str):
+        check_language(language)
+    options = TurnOptions(
+        system_prompt=(CITING_SYSTEM_PROMPT if citations else SYSTEM_PROMPT)
+        if system_prompt is None
+        else system_prompt,
         user_prompt=user_prompt,
         no_context_answer=no_context_answer,
+        citations=citations,
+        follow_ups=follow_ups,
+        history_turns=history_turns,
+        history_chars=history_chars,
     )
-
-
-def read_question(given: Any) -> RagInput:
-    """Read the question from what a chain is given.
-
-    Raises:
-        InputError: There is none.
-    """
-    question = given.get("question") if isinstance(given, dict) else given
-    if not isinstance(question, str):
-        what = type(given).__name__
-        if isinstance(given, dict):
-            what = f"{{'question': {type(question).__name__}}}" if "question" in given else "a dict without one"
-        raise InputError(f"The chain takes a question as text, or {{'question': text}}, not {what}.")
-    if not question.strip():
-        raise InputError("The question is empty.")
-    return {"question": question}
+    return RagChain(retriever=retriever, chat=chat, options=options, language=language)
 
 
 def _joined(parts: list[Any]) -> Any:
@@ -293,6 +351,12 @@ def _refuse(kwargs: Mapping[str, Any]) -> None:
 
 def _text_of(message: Any) -> str:
     return str(message.text) if isinstance(message, BaseMessage) else str(message)
+
+
+def _rewriting(config: RunnableConfig) -> RunnableConfig:
+    """The config of the request for the question to search for, which watchers can tell from the answer by its tag."""
+    own: RunnableConfig = {"tags": [REWRITING_TAG], "run_name": REWRITING_TAG}
+    return merge_configs(config, own)
 
 
 async def _one(given: str | RagInput) -> AsyncIterator[str | RagInput]:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from functools import reduce
-from operator import add
+from operator import add, itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -48,13 +48,21 @@ class TestPipes:
         for before in (
             RunnableLambda(lambda given: given["asked"]),
             RunnableLambda(lambda given: {"question": given["asked"]}),
-            RunnablePassthrough.assign(question=lambda given: given["asked"]),
+            RunnablePassthrough.assign(question=lambda given: given["asked"]) | RunnableLambda(itemgetter("question")),
         ):
             piped: Runnable[Any, Any] = before | chain
             assert piped.invoke({"asked": QUESTION}) == expected
             assert await piped.ainvoke({"asked": QUESTION}) == expected
             assert next(piped.stream({"asked": QUESTION})) == {"question": QUESTION}
             assert [part async for part in piped.astream({"asked": QUESTION})] == list(chain.stream(QUESTION))
+
+    def test_a_key_that_it_does_not_read_is_refused_by_name(self, chain: Runnable[Any, Any]) -> None:
+        piped: Runnable[Any, Any] = RunnablePassthrough.assign(question=lambda given: given["asked"]) | chain
+
+        with pytest.raises(InputError, match=r"does not read asked: .*RunnablePassthrough\.assign\("):
+            piped.invoke({"asked": QUESTION})
+        around = RunnablePassthrough.assign(rag=RunnableLambda(itemgetter("asked")) | chain)
+        assert around.invoke({"asked": QUESTION}) == {"asked": QUESTION, "rag": chain.invoke(QUESTION)}
 
     def test_dicts_that_come_one_after_the_other(self, chain: Runnable[Any, Any]) -> None:
         """Plain dicts cannot be added; as elsewhere in LangChain, the last one counts."""

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import tenacity
 from tenacity.wait import wait_base
 
+from ...attempts import is_only_attempt
 from ...errors import InputError, MilvusRagError, ProviderUnavailableError, RateLimitError
 from .endpoints import Endpoint
 from .failures import leaks_key, translate
@@ -153,7 +154,7 @@ class Calls:
         raise error from cause
 
     def _is_worth_another(self, error: BaseException) -> bool:
-        return self.policy.allows(error) and not self.endpoint.is_dead_host
+        return self.policy.allows(error) and not self.endpoint.is_dead_host and not is_only_attempt()
 
 
 def repeated(policy: RetryPolicy, call: Callable[[], T]) -> T:

@@ -1,7 +1,7 @@
 """A chat model that quotes: answers from the passages alone, with no language model."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -11,6 +11,8 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
 
+from ...follow_ups import standalone_question
+from ...message_keys import STANDALONE_KEY
 from .passages import read_enquiry
 from .quotation import Quotation, quote
 
@@ -84,13 +86,16 @@ class ExtractiveChatModel(BaseChatModel):
         yield ChatGenerationChunk(message=end)
 
     def _answer(self, messages: list[BaseMessage], stop: list[str] | None, language: str = "", **_: Any) -> str:
+        if (question := _standalone(messages, language or self.language)) is not None:
+            return question
         enquiry = read_enquiry(messages)
         if not enquiry.question:
             return NO_QUESTION
         quotations = quote(
             enquiry.question, enquiry.passages, max_quotes=self.max_quotes, language=language or self.language
         )
-        answer = "\n\n".join([INTRODUCTION, *map(_as_markdown, quotations)]) if quotations else NO_ANSWER
+        quoted = [_as_markdown(quotation, numbered=enquiry.citations) for quotation in quotations]
+        answer = "\n\n".join([INTRODUCTION, *quoted]) if quotations else NO_ANSWER
         ends = [position for word in stop or () if word and (position := answer.find(word)) >= 0]
         return answer[: min(ends)] if ends else answer
 
@@ -100,8 +105,14 @@ def _usage(messages: Sequence[BaseMessage], answer: Sequence[str]) -> UsageMetad
     return UsageMetadata(input_tokens=asked, output_tokens=len(answer), total_tokens=asked + len(answer))
 
 
-def _as_markdown(quotation: Quotation) -> str:
+def _standalone(messages: Sequence[BaseMessage], language: str) -> str | None:
+    """The answer to a request for the question to search for; None where that is not what is asked for."""
+    asked = messages[-1].additional_kwargs.get(STANDALONE_KEY) if messages else None
+    return standalone_question(asked["question"], asked["earlier"], language) if isinstance(asked, Mapping) else None
+
+
+def _as_markdown(quotation: Quotation, *, numbered: bool) -> str:
     lines = [f"> {line}".rstrip() for line in quotation.text.split("\n")]
     # A name of a file may hold line breaks: what follows one would stand in the answer as its own words.
-    citation = " ".join(quotation.citation.split())
+    citation = " ".join([*quotation.citation.split(), *([f"[{quotation.number}]"] if numbered else [])])
     return "\n".join([*lines, *([">", f"> — {citation}"] if citation else [])])

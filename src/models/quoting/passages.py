@@ -9,6 +9,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 
 from ...chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
 from ...markdown.within import markdown_start, within_of
+from ...message_keys import CITATIONS_KEY, DOCUMENTS_KEY, SEARCH_QUESTION_KEY
 
 # A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none. Three patterns, and no
 # one for all: it would look from each opening tag to the prompt's end.
@@ -38,6 +39,7 @@ class Passage:
         end_line: Its last.
         start: Where in its text the Markdown begins, behind titles that are none.
         within: What it stands in, see `milvus_rag.markdown.within`.
+        number: Its own among all that came with the question, from 1.
     """
 
     text: str
@@ -47,6 +49,7 @@ class Passage:
     end_line: int | None = None
     start: int = 0
     within: str = ""
+    number: int = 1
 
     @property
     def citation(self) -> str:
@@ -61,10 +64,17 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Enquiry:
-    """A question and the passages that came with it, the most relevant first."""
+    """A question and the passages that came with it, the most relevant first.
+
+    Attributes:
+        question: The question, as it was searched for.
+        passages: What it is to be answered from.
+        citations: Whether the passages are to be cited by their numbers.
+    """
 
     question: str
     passages: tuple[Passage, ...]
+    citations: bool = False
 
 
 def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
@@ -77,6 +87,7 @@ def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
     The message may carry the passages themselves, as ``additional_kwargs={"documents": [...]}``: mappings with the
     ``text``, and as far as they are known ``source``, ``title``, ``headings``, ``start_line`` and ``end_line``, and
     ``body_start`` and ``within`` as `MarkdownSplitter` writes them. They are used in place of the context's text.
+    Beside them may be ``search_question``, in place of a question that goes on with a conversation, and ``citations``.
 
     Args:
         messages: A prompt.
@@ -90,11 +101,13 @@ def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
     asked = messages[last]
     earlier = "\n\n".join(text for message in messages[:last] if (text := _text_of(message).strip()))
     question, context = _split_prompt(_text_of(asked), earlier)
-    documents = asked.additional_kwargs.get("documents")
+    documents = asked.additional_kwargs.get(DOCUMENTS_KEY)
     passages = _passages_of(documents) if isinstance(documents, Sequence) else ()
     if not passages and context.strip():
         passages = (Passage(_unescape(context)),)
-    return Enquiry(_unescape(question).strip(), passages)
+    searched = asked.additional_kwargs.get(SEARCH_QUESTION_KEY)
+    question = searched if isinstance(searched, str) and searched.strip() else _unescape(question)
+    return Enquiry(question.strip(), passages, citations=bool(asked.additional_kwargs.get(CITATIONS_KEY)))
 
 
 def _text_of(message: BaseMessage) -> str:
@@ -153,11 +166,13 @@ def _unescape(text: str) -> str:
 
 def _passages_of(documents: Sequence[Any]) -> tuple[Passage, ...]:
     return tuple(
-        _passage_of(document) for document in documents if isinstance(document, Mapping) and document.get("text")
+        _passage_of(document, number)
+        for number, document in enumerate(documents, start=1)
+        if isinstance(document, Mapping) and document.get("text")
     )
 
 
-def _passage_of(document: Mapping[str, Any]) -> Passage:
+def _passage_of(document: Mapping[str, Any], number: int) -> Passage:
     text = str(document["text"])
     body_start = _line_of(document.get(BODY_START_KEY))
     return Passage(
@@ -168,6 +183,7 @@ def _passage_of(document: Mapping[str, Any]) -> Passage:
         end_line=_line_of(document.get(END_LINE_KEY)),
         start=markdown_start(text, body_start) if body_start else 0,
         within=within_of(document),
+        number=number,
     )
 
 

@@ -44,10 +44,11 @@ _ADDRESS = re.compile(_ADDRESS_PATTERN)
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
-    """Pieces of one passage, in reading order, and where they come from."""
+    """Pieces of one passage, in reading order, and where they come from: in words, and the passage's number from 1."""
 
     text: str
     citation: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _put_together(chosen: list[int], pieces: list[_Candidate], passages: Sequenc
             opening, closing = pieces[i].piece.fence
             code = "\n".join(part for part in (opening, pieces[i].piece.text, closing) if part)
             text += _joint(before, i, pieces) + code
-        quotations.append(Quotation(text, passages[number].citation))
+        quotations.append(Quotation(text, passages[number].citation, passages[number].number))
     return quotations
 
 
