@@ -17,12 +17,16 @@ class FollowUpWords:
         pointers: Words that stand for something said before.
         alone: What looks like a pointer and is none, or asks for a definition. A pattern.
         verb: A pattern whose group is the verb of a question.
+        general: Words that are said of anything: a question of such words alone has its subject elsewhere.
+        fillers: Words of a question that are no part of its subject, beside the stop words.
     """
 
     openers: tuple[str, ...]
     pointers: frozenset[str]
     alone: str = r"(?!)"
     verb: str = r"(?!)"
+    general: frozenset[str] = frozenset()
+    fillers: frozenset[str] = frozenset()
 
 
 def _words(text: str) -> frozenset[str]:
@@ -49,6 +53,16 @@ WORDS: Final[Mapping[str, FollowUpWords]] = {
             r"\b(?:(?:do|does|did|can|could|should|would|will|may|must)\s+(?:i|we|you|one|people|they|he|she)"
             r"|how\s+to|want\s+to|need\s+to|able\s+to)\s+(?:\w+ly\s+)?(\w+)"
         ),
+        general=_words(
+            "advantage advantages benefit benefits change changed choose cost costs default defaults difference "
+            "disable disadvantage drawback drawbacks enable example examples find fast first get go happen "
+            "happens help kind kinds large last limit limits long make many maximum mean means minimum much need "
+            "needed next number option options parameter parameters possible price purpose quick reason reasons "
+            "recommended require required requirement requirements right safe second set size slow start step "
+            "steps stop support supported syntax take takes thing third time type types use used using value "
+            "values way ways work works"
+        ),
+        fillers=_words("may might many much shall let please tell show happen happens use used using become became"),
     ),
     "german": FollowUpWords(
         openers=("und", "aber", "oder", "auch", "dann", "was ist mit", "wie sieht es mit", "wie ist es mit", "sonst"),

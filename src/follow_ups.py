@@ -45,6 +45,8 @@ def stands_alone(question: str, language: str = "english") -> bool:
         if _points_back(rest, own.pointers, language):
             return False
     terms = set(analyse(question, language))
+    if own is not None and terms <= _stems(own.general, language):
+        return False
     return bool(terms) and (len(terms) > _FEW_WORDS or DEFINITION.match(question) is not None or "_" in question)
 
 
@@ -77,13 +79,13 @@ def _subject_words(subject: str, question: str, language: str) -> list[str]:
     """What another question is about: its words that are no stop words and that this question has not."""
     known = set(analyse(question, language))
     own = WORDS.get(language)
-    verbs: set[str] = set()
+    left_out = set(own.fillers) if own is not None else set()
     if own is not None and re.search(own.verb, question.lower()):
-        verbs = {match[1] for match in re.finditer(own.verb, subject.lower())}
+        left_out |= {match[1] for match in re.finditer(own.verb, subject.lower())}
     words = []
     subject_words = _CJK.findall(CJK_ASKING.sub(" ", subject)) if _CJK.search(subject) else []
     for word in subject_words + _WORD.findall(_CJK.sub(" ", subject)):
-        terms = set(analyse(word, language)) if word.lower() not in verbs else set()
+        terms = set(analyse(word, language)) if word.lower() not in left_out else set()
         if terms and not terms <= known:
             known |= terms
             words.append(word)
@@ -108,6 +110,11 @@ def _points_back(text: str, pointers: frozenset[str], language: str) -> bool:
         if is_last or not before or before in _asking_words():
             return True
     return False
+
+
+@cache
+def _stems(words: frozenset[str], language: str) -> frozenset[str]:
+    return frozenset(analyse(" ".join(words), language))
 
 
 @cache

@@ -143,13 +143,11 @@ def _bounded(said: Sequence[BaseMessage], max_turns: int, max_chars: int) -> tup
     room, turns, begin = max_chars, 0, len(said)
     for position in range(len(said) - 1, -1, -1):
         room -= len(said[position].text)
-        if room < 0:
+        if room < 0 or turns == max_turns:
             break
         if isinstance(said[position], HumanMessage):
             turns += 1
             begin = position
-            if turns == max_turns:
-                break
     return tuple(_text_only(message) for message in said[begin:])
 
 
