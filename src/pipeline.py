@@ -313,4 +313,9 @@ def build_chain(
     """The whole chain over an open store; `chat` in place of the settings' model."""
     from .chains.rag import rag_chain
 
-    return rag_chain(build_retriever(settings, store), chat or build_chat_model(settings, language=store.language))
+    return rag_chain(
+        build_retriever(settings, store),
+        chat or build_chat_model(settings, language=store.language),
+        citations=settings.citations,
+        language=store.language,
+    )

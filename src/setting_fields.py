@@ -246,6 +246,9 @@ class SettingFields:
     answer_timeout: Annotated[
         float, Setting("Seconds that a whole answer may take.", Group.CHAT, gt=0, variable_only=_SECONDS_WHY)
     ] = 600.0
+    citations: Annotated[
+        bool, Setting("Have the answer cite its passages by number, and check what it cites.", Group.CHAT)
+    ] = True
 
     # Files
     glob: Annotated[str, Setting("Files of a folder or archive to take.", Group.FILES)] = "**/*.md"

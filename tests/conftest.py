@@ -58,11 +58,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_developer_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees a developer's keys, settings or .env file."""
+    """No test sees a developer's keys, settings, .env file or conversations."""
     for name in list(os.environ):
         if name.startswith(_PROVIDER_PREFIXES) and name != "LANGSMITH_TRACING":
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / ".state"))
 
 
 @pytest.fixture

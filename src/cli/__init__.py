@@ -11,6 +11,7 @@ import typer
 
 from ..errors import InputError, MilvusRagError, SettingsError, UnknownProviderError
 from .asking import ask, search
+from .chatting import chat
 from .evaluation import evaluate
 from .indexing import index, info
 from .listing import providers
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command(short_help="Index what is new or changed, and remove what is gone.")(index)
 app.command()(search)
 app.command()(ask)
+app.command(short_help="Talk about the indexed files: each question goes on with those before it.")(chat)
 app.command()(info)
 app.command()(providers)
 app.command(name="eval", short_help="Measure how well passages are found.")(evaluate)

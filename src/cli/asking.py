@@ -9,6 +9,7 @@ from ..chunk_keys import SCORE_KEY, leg_rank_key, leg_score_key
 from ..errors import FilterError, InputError
 from ..setting_fields import Group
 from . import options as o
+from .kept_conversation import KeptConversation
 from .output import (
     INTERRUPTED,
     citation,
@@ -23,7 +24,7 @@ from .output import (
 from .setting_options import takes_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from langchain_core.documents import Document
 
@@ -48,7 +49,7 @@ def search(
 
     _check(question)
     with build_store(settings, must_exist=True) as store:
-        hits = build_retriever(settings, store).invoke(question, config=_config(filter))
+        hits = build_retriever(settings, store).invoke(question, config=question_config(filter))
     if json:
         print_json({"question": question, "hits": [hit_as_dict(hit) for hit in hits]})
     elif explain:
@@ -67,6 +68,7 @@ def ask(
     *,
     docs: o.Docs = None,
     filter: o.Filter = None,
+    go_on: Annotated[bool, typer.Option("--continue", help="Go on with the last conversation of this folder.")] = False,
     settings: "Settings",
     json: o.Json = False,
 ) -> None:
@@ -79,24 +81,48 @@ def ask(
 
         index_before(settings, docs)
 
+    kept = KeptConversation.of_folder()
+    history = kept.read() if go_on else []
+    asked: Any = {"question": question, "chat_history": history} if history else {"question": question}
     try:
         with build_store(settings, must_exist=True) as store:
             chain = build_chain(settings, store)
             if json:
-                result = chain.invoke({"question": question}, config=_config(filter))
-                sources = [hit_as_dict(document) for document in result["context"]]
-                print_json({"question": question, "answer": result["answer"], "sources": sources})
-                return
-            context: list[Document] = []
-            for piece in chain.stream({"question": question}, config=_config(filter)):
-                context = piece.get("context", context)
-                typer.echo(printable_lines(piece.get("answer", "")), nl=False)
+                result = chain.invoke(asked, config=question_config(filter))
+                print_json(_as_dict(result))
+            else:
+                result = print_answer(chain.stream(asked, config=question_config(filter)))
     except KeyboardInterrupt:
         say("\nInterrupted.")
         raise typer.Exit(INTERRUPTED) from None
+    kept.write([*history, ("human", question), ("ai", result["answer"])])
+
+
+def print_answer(parts: "Iterator[Mapping[str, Any]]") -> "Mapping[str, Any]":
+    """Print an answer as it comes, what was searched for where that is not the question, and the sources.
+
+    Args:
+        parts: A stream of the chain.
+
+    Returns:
+        The output that the parts add up to.
+    """
+    output: dict[str, Any] = {"answer": "", "context": []}
+    for part in parts:
+        if (searched := part.get("search_question")) and searched != output["question"]:
+            say(f"Searching for: {searched}")
+        typer.echo(printable_lines(part.get("answer", "")), nl=False)
+        output |= {**part, "answer": output["answer"] + part.get("answer", "")}
     typer.echo()
-    if context:
-        print_sources(context)
+    if output["context"]:
+        print_sources(output["context"], output.get("citations"))
+    return output
+
+
+def _as_dict(result: "Mapping[str, Any]") -> "dict[str, Any]":
+    """An output of the chain for JSON."""
+    sources = [hit_as_dict(document) for document in result["context"]]
+    return {**{key: value for key, value in result.items() if key != "context"}, "sources": sources}
 
 
 def _check(question: str) -> None:
@@ -106,7 +132,8 @@ def _check(question: str) -> None:
         raise InputError("The question is no UTF-8 text. Check the encoding of the terminal, or of what wrote it.")
 
 
-def _config(given: str | None) -> Any:
+def question_config(given: str | None) -> Any:
+    """The config of a call of the chain, with a filter as the command line gives it."""
     if given is None:
         return {}
     wanted: Any = given

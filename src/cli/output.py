@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from rich.table import Table
 
+    from ..chains.citations import Citation
     from ..indexing.report import SyncProgress
 
 INTERRUPTED = 130
@@ -123,11 +124,21 @@ def hit_as_dict(document: "Document") -> dict[str, Any]:
     return {"text": document.page_content, **document.metadata, "id": document.id}
 
 
-def print_sources(documents: Sequence["Document"]) -> None:
-    """List the passages of an answer."""
+def print_sources(documents: Sequence["Document"], cited: "Sequence[Citation] | None" = None) -> None:
+    """List the passages of an answer; and say of those that it cites in other words than theirs that it does.
+
+    Args:
+        documents: The passages, by their numbers.
+        cited: Which of them the answer cites; None where it was not asked to.
+    """
     typer.echo("\nSources:")
     for number, document in enumerate(documents, start=1):
         typer.echo(f"  {number}. {citation(document.metadata)}  (score {document.metadata.get(SCORE_KEY, 0):.4g})")
+    if cited is not None and not cited:
+        typer.echo("The answer cites none of them.")
+    for each in cited or ():
+        if not each["supported"]:
+            typer.echo(f"Cited in words that are not the passage's own: [{each['number']}].")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
-from ..chains.rag import RagChain
+from ..chains.rag import rag_chain
 from ..errors import StoreUnavailableError
 from ..settings import Settings
 from .access import Access
@@ -51,7 +51,9 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.index = index
     app.state.metrics = metrics
     app.state.settings = settings
-    chain = RagChain(retriever=ServedRetriever(index, metrics), chat=chat)
+    chain = rag_chain(
+        ServedRetriever(index, metrics), chat, citations=settings.citations, language=lambda: index.language
+    )
     app.include_router(page_router(settings, chat.names))
     app.include_router(_operations_router(index, metrics))
     app.include_router(langserve_router(chain, "/rag", settings, is_answer=False))

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
+from ..chains.conversation import read_conversation
+from ..errors import InputError
 from .failures import RefusedRequestError
 from .request_record import current_record
 from .settings import ServerSettings
@@ -12,6 +14,23 @@ from .settings import ServerSettings
 # What the retriever would read. To drop a filter in silence would be to answer from documents that the caller wanted
 # left out; other keys mean nothing here, and callers inside a LangGraph application send many.
 _CLOSED_KEYS = ("filter", "k")
+# Far more than is read of a history.
+MOST_MESSAGES = 200
+_MESSAGE_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
+        {
+            "type": "object",
+            "properties": {"role": {"type": "string"}, "type": {"type": "string"}, "content": {}},
+            "required": ["content"],
+        },
+        {
+            "type": "object",
+            "properties": {"type": {"type": "string"}, "data": {"type": "object"}},
+            "required": ["data"],
+        },
+    ]
+}
 
 
 def _sound(question: str) -> str:
@@ -29,9 +48,32 @@ QuestionText = Annotated[str, AfterValidator(_sound), Field(min_length=1, exampl
 
 
 class Question(BaseModel):
-    """A question, as the chain's input."""
+    """A question, as the chain's input, and what was said before it.
+
+    Attributes:
+        question: The last one.
+        chat_history: The turns before, the oldest first: LangChain messages as JSON, ``["human", text]`` pairs, or
+            ``{"role": …, "content": …}``.
+    """
+
+    # What is not read is refused by name: a filter that got lost would show too much.
+    model_config = ConfigDict(extra="forbid")
 
     question: QuestionText
+    chat_history: list[Any] | None = Field(
+        default=None,
+        max_length=MOST_MESSAGES,
+        examples=[[["human", "What is a partition?"], ["ai", "A part of a collection."]]],
+        json_schema_extra={"items": _MESSAGE_SCHEMA},
+    )
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        try:
+            read_conversation({"question": self.question, "chat_history": self.chat_history})
+        except InputError as exc:
+            raise ValueError(str(exc)) from exc
+        return self
 
 
 def _kind_of(given: Any) -> str:
@@ -127,3 +169,8 @@ def accept(settings: ServerSettings, inputs: Sequence[str | Question]) -> None:
     record = current_record.get()
     if record is not None:
         record.questions = questions
+
+
+def has_history(given: str | Question) -> bool:
+    """Whether a question comes with a history."""
+    return isinstance(given, Question) and bool(given.chat_history)

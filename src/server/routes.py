@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from .failures import ERROR_RESPONSES
 from .playground import playground_response
-from .requests import BatchCall, Call, EventsCall, accept
+from .requests import BatchCall, Call, EventsCall, accept, has_history
 from .settings import ServerSettings
 from .streams import EventStream
 
@@ -54,7 +54,8 @@ def langserve_router(chain: Runnable[Any, Any], path: str, settings: ServerSetti
         """Answer a question in parts, as server-sent events."""
         accept(settings, [call.input])
         response = await handler.stream(request)
-        return EventStream(response.body_iterator, held=held)
+        # With a history, the question that is searched for comes before the search too.
+        return EventStream(response.body_iterator, held=held + (not is_answer and has_history(call.input)))
 
     @router.post("/stream_events", response_class=Response, responses=_EVENTS)
     async def stream_events(call: EventsCall, request: Request) -> Response:
