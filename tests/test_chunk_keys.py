@@ -11,6 +11,10 @@ SRC = Path(milvus_rag.__file__).parent
 KEYS = {value for name, value in vars(chunk_keys).items() if name.endswith("_KEY")}
 # The same words where they are no keys of a chunk.
 OTHER_MEANINGS = {
+    ("chains/citations.py", "source"): "a member of Citation",
+    ("chains/citations.py", "headings"): "a member of Citation",
+    ("chains/citations.py", "start_line"): "a member of Citation",
+    ("chains/citations.py", "end_line"): "a member of Citation",
     ("cli/asking.py", "score"): "a table's column",
     ("cli/asking.py", "source"): "a table's column",
     ("indexing/reading.py", "source"): "an attribute of LoaderError",

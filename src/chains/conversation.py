@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, convert_to_messages
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, convert_to_messages
 from langchain_core.prompt_values import PromptValue
 from pydantic import BaseModel
 
@@ -39,7 +39,7 @@ class Conversation:
     @property
     def earlier_questions(self) -> list[str]:
         """What was asked before, the oldest first."""
-        return [str(message.text) for message in self.history if isinstance(message, HumanMessage)]
+        return [str(message.text) for message in self.history if _speaker(message) == "human"]
 
 
 def read_conversation(given: Any, *, max_turns: int = HISTORY_TURNS, max_chars: int = HISTORY_CHARS) -> Conversation:
@@ -63,7 +63,7 @@ def read_conversation(given: Any, *, max_turns: int = HISTORY_TURNS, max_chars: 
         if question is not None:
             raise InputError("The chain takes a question or messages, whose last one asks, not both.")
         *before, last = _messages_of(messages) or [AIMessage("")]
-        if not isinstance(last, HumanMessage):
+        if _speaker(last) != "human":
             raise InputError("The last message is to be the user's: it is what the chain answers.")
         question, history = str(last.text), [*history, *before]
     elif isinstance(question, BaseMessage):
@@ -75,8 +75,8 @@ def read_conversation(given: Any, *, max_turns: int = HISTORY_TURNS, max_chars: 
         )
     if not question.strip():
         raise InputError("The question is empty.")
-    said = [message for message in history if isinstance(message, (HumanMessage, AIMessage)) and message.text.strip()]
-    instructions = [str(message.text) for message in history if isinstance(message, SystemMessage)]
+    said = [message for message in history if _speaker(message) in ("human", "ai") and message.text.strip()]
+    instructions = [str(message.text) for message in history if _speaker(message) == "system"]
     return Conversation(question, _bounded(said, max_turns, max_chars), tuple(instructions))
 
 
@@ -145,7 +145,7 @@ def _bounded(said: Sequence[BaseMessage], max_turns: int, max_chars: int) -> tup
         room -= len(said[position].text)
         if room < 0 or turns == max_turns:
             break
-        if isinstance(said[position], HumanMessage):
+        if _speaker(said[position]) == "human":
             turns += 1
             begin = position
     return tuple(_text_only(message) for message in said[begin:])
@@ -153,7 +153,14 @@ def _bounded(said: Sequence[BaseMessage], max_turns: int, max_chars: int) -> tup
 
 def _text_only(message: BaseMessage) -> BaseMessage:
     """A message without calls of tools, ids and what else a model may not take back."""
-    return HumanMessage(str(message.text)) if isinstance(message, HumanMessage) else AIMessage(str(message.text))
+    return HumanMessage(str(message.text)) if _speaker(message) == "human" else AIMessage(str(message.text))
+
+
+def _speaker(message: BaseMessage) -> str:
+    """Who said it. By its type and not its class: LangServe reads messages as `BaseMessage`; chunks have types too."""
+    return {"HumanMessageChunk": "human", "AIMessageChunk": "ai", "SystemMessageChunk": "system"}.get(
+        message.type, message.type
+    )
 
 
 def _kind_of(given: Any) -> str:

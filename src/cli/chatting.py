@@ -156,8 +156,7 @@ def _line_editor() -> Callable[[], str]:
     """Line editing and history: prompt_toolkit's where it is installed, else Python's own."""
     try:
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.history import InMemoryHistory
     except ImportError:
         return lambda: input(_PROMPT)
-    session: PromptSession[str] = PromptSession(history=InMemoryHistory())
+    session: PromptSession[str] = PromptSession()
     return lambda: session.prompt(_PROMPT)

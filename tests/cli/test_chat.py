@@ -130,7 +130,12 @@ def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends(run: Run, docs: P
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "test-key-openai", "TERM": "xterm"},
+            env={
+                **os.environ,
+                "OPENAI_BASE_URL": server.base_url,
+                "OPENAI_API_KEY": "test-key-openai",
+                "TERM": "xterm",
+            },
             start_new_session=True,
         )
         os.close(theirs)

@@ -132,7 +132,8 @@ class TestAnOptionIsItsVariable:
         self, setting: DeclaredSetting, probe: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         text, flag = text_for(setting), setting.flags[0]
-        by_option = probe(flag) if setting.kind is bool else probe(flag, text)
+        switch = flag.replace("--", "--no-") if setting.value else flag
+        by_option = probe(switch) if setting.kind is bool else probe(flag, text)
         monkeypatch.setenv(setting.variable, text)
         by_variable = probe()
         assert getattr(by_option, setting.name) == getattr(by_variable, setting.name) != setting.value

@@ -74,12 +74,15 @@ def test_asking_streams_an_answer_with_its_sources(page: Page, model: SlowModel)
         expect(turn.locator(".question")).to_have_text(QUESTION)
         # The sources are there, and the first words, while the model goes on.
         expect(turn.locator(".source").first).to_be_visible()
+        turn.locator("summary").first.click()
         expect(turn.locator(".answer")).to_contain_text("word2")
         expect(turn).to_have_attribute("aria-busy", "true")
         expect(turn.locator(".answer")).not_to_contain_text("word29")
         expect(page.get_by_role("button", name="Stop the answer")).to_be_visible()
     expect(turn.locator(".answer")).to_contain_text("word29")
     expect(turn).not_to_have_attribute("aria-busy", "true")
+    # What the reader opened stays open.
+    expect(turn.locator(".source").first).to_have_attribute("open", "")
     expect(page.get_by_role("button", name="Ask", exact=True)).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("The answer is complete.")
 
@@ -147,6 +150,7 @@ def test_an_answer_can_be_copied(chrome: Browser, server: Served) -> None:
         expect(last_turn(page).get_by_role("button", name="Copied")).to_be_visible()
         copied = page.evaluate("navigator.clipboard.readText()")
         assert f"> {STORAGE}" in copied
+        assert "Sources:\n\n1. faq/storage.md, lines 3\u20139, FAQ \u203a Where is data stored?" in copied
 
 
 def test_what_goes_wrong_is_said_in_a_sentence(chrome: Browser, server: Served) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, HumanMessage
 from langserve import RemoteRunnable
 
 from milvus_rag import create_app, rag_chain
@@ -58,8 +59,9 @@ async def closing_clients(runnable: RemoteRunnable[Any, Any]) -> AsyncIterator[R
 
 
 def check_output(output: dict[str, Any], said: str) -> None:
-    assert output.keys() == {"question", "context", "answer"}
+    assert output.keys() == {"question", "context", "answer", "citations"}
     assert output["question"] == QUESTION
+    assert [(cited["number"], cited["source"]) for cited in output["citations"]][:1] in ([(1, "faq/storage.md")], [])
     first = output["context"][0]
     assert isinstance(first, Document)
     assert first.page_content == STORAGE
@@ -72,12 +74,52 @@ def check_output(output: dict[str, Any], said: str) -> None:
 
 def check_parts(parts: list[dict[str, Any]], said: str) -> None:
     assert [list(part) for part in parts[:3]] == [["question"], ["context"], ["answer"]]
-    assert all(list(part) == ["answer"] for part in parts[2:])
-    assert len(parts) > 4
-    check_output({**parts[0], **parts[1], "answer": "".join(part["answer"] for part in parts[2:])}, said)
+    *answer, citations = parts[2:]
+    assert all(list(part) == ["answer"] for part in answer)
+    assert len(answer) > 2
+    whole = {"answer": "".join(part["answer"] for part in answer)}
+    check_output({**parts[0], **parts[1], **whole, **citations}, said)
 
 
 # --- RemoteRunnable
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [HumanMessage("How is data flushed?"), AIMessage("By a flush.")],
+        [("human", "How is data flushed?"), ("ai", "By a flush.")],
+        [{"role": "user", "content": "How is data flushed?"}, {"role": "assistant", "content": "By a flush."}],
+    ],
+)
+def test_a_conversation(rag: RemoteRunnable[Any, Any], history: list[Any]) -> None:
+    asked = {"question": "And where is it stored?", "chat_history": history}
+    output = rag.invoke(asked)
+
+    assert output["search_question"] == "And where is it stored? (data flushed)"
+    assert output["context"][0].metadata["source"] in ("faq/storage.md", "faq/flush.md")
+    parts = list(rag.stream(asked))
+    assert [next(iter(part)) for part in parts[:3]] == ["question", "search_question", "context"]
+    assert rag.batch([asked])[0]["search_question"] == output["search_question"]
+
+
+@pytest.mark.parametrize(
+    ("more", "what"),
+    [
+        ({"filter": "source == 'a'"}, "filter"),
+        ({"k": 1}, "k"),
+        ({"chat_history": "Hi"}, "list"),
+        ({"chat_history": ["Hi"]}, "says who said it"),
+        ({"chat_history": [["human", "Hi"]] * 201}, "200"),
+    ],
+)
+def test_what_is_not_read_is_refused_by_name(server: Served, more: dict[str, Any], what: str) -> None:
+    for route in ("/rag/invoke", "/rag/stream", "/answer/invoke"):
+        answer = httpx.post(
+            f"{server.url}{route}", json={"input": {"question": QUESTION, **more}}, timeout=PATIENCE_SECONDS
+        )
+        assert answer.status_code == 422
+        assert what in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("given", [QUESTION, {"question": QUESTION}])
@@ -131,7 +173,7 @@ def test_a_chain_may_be_half_remote(answer: RemoteRunnable[Any, Any]) -> None:
 def test_the_model_is_swapped_by_a_word(
     rag: RemoteRunnable[Any, Any], answer: RemoteRunnable[Any, Any], model: OpenAIServer
 ) -> None:
-    said = f"The documents say: {STORAGE}"
+    said = "The documents say: [1] faq/storage.md"
     asked = len(model.requests)
     check_output(rag.invoke(QUESTION, FAKE), said)
     check_parts(list(rag.stream(QUESTION, FAKE)), said)

@@ -1,13 +1,16 @@
 // The page: the question box, the conversation, the model menu, the key.
 
 import { ServerError, ask, serverInfo, setKey } from "./server.js";
+import { lasting, tab } from "./storage.js";
 import { Turn } from "./turn.js";
 
-const HISTORY = "milvus-rag-history";
-const MODEL = "milvus-rag-model";
-const THEME = "milvus-rag-theme";
+const HISTORY = "history";
+const MODEL = "model";
+const THEME = "theme";
 // Turns that outlive a reload of the page.
 const MOST_TURNS = 30;
+// Of these, so many go with a question: the server reads no more.
+const SENT_TURNS = 6;
 
 const byId = (id) => document.getElementById(id);
 const [form, question, sendButton, stopButton] = ["form", "question", "send", "stop"].map(byId);
@@ -22,6 +25,7 @@ let info = { models: [], default_model: "", max_question_chars: Infinity };
 async function run(text) {
   const controller = new AbortController();
   running = controller;
+  const history = said();
   const turn = addTurn({ question: text, model: modelMenu.value || info.default_model });
   const begin = performance.now();
   turn.begin();
@@ -29,7 +33,7 @@ async function run(text) {
   turn.element.scrollIntoView({ block: "start", behavior: "smooth" });
   let isRefused = false;
   try {
-    for await (const part of ask(text, turn.state.model, controller.signal)) {
+    for await (const part of ask(text, history, turn.state.model, controller.signal)) {
       if (part.context) showState("Answering.");
       turn.add(part);
     }
@@ -52,6 +56,12 @@ async function run(text) {
   showControls();
   if (isRefused) await askForKey(true);
   question.focus({ preventScroll: true });
+}
+
+/** What was said before, as far as it was answered. */
+function said() {
+  const answered = turns.filter(({ state }) => state.answer && !state.problem).slice(-SENT_TURNS);
+  return answered.flatMap(({ state }) => [["human", state.question], ["ai", state.answer]]);
 }
 
 function submit() {
@@ -104,7 +114,7 @@ function fit() {
 
 function showInfo() {
   modelMenu.replaceChildren(...info.models.map((name) => new Option(name, name)));
-  const chosen = sessionStorage.getItem(MODEL);
+  const chosen = tab.read(MODEL);
   modelMenu.value = info.models.includes(chosen) ? chosen : info.default_model;
   modelMenu.parentElement.hidden = false;
   modelMenu.disabled = info.models.length < 2;
@@ -117,23 +127,34 @@ function showInfo() {
 // --- what outlives a reload
 
 function remember() {
-  const states = turns.slice(-MOST_TURNS).map((turn) => turn.state);
-  try {
-    sessionStorage.setItem(HISTORY, JSON.stringify(states));
-  } catch {
-    // The browser's store is full: the page keeps what it shows.
-  }
+  tab.write(HISTORY, JSON.stringify(turns.slice(-MOST_TURNS).map((turn) => turn.state)));
 }
 
 function restore() {
-  for (const state of JSON.parse(sessionStorage.getItem(HISTORY) ?? "[]")) addTurn(state).end();
+  for (const state of kept()) {
+    try {
+      addTurn(state).end();
+    } catch {
+      // Not what this page wrote.
+      turns.pop()?.element.remove();
+    }
+  }
   turns.at(-1)?.element.scrollIntoView({ block: "start" });
+}
+
+function kept() {
+  try {
+    const states = JSON.parse(tab.read(HISTORY) ?? "[]");
+    return Array.isArray(states) ? states.filter((state) => typeof state?.question === "string") : [];
+  } catch {
+    return [];
+  }
 }
 
 function clear() {
   turns = [];
   turnsElement.replaceChildren();
-  sessionStorage.removeItem(HISTORY);
+  tab.remove(HISTORY);
   showControls();
   question.focus();
 }
@@ -191,7 +212,7 @@ function applyTheme(theme) {
 function switchTheme() {
   const shown = document.documentElement.dataset.theme;
   const isDark = shown ? shown === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  localStorage.setItem(THEME, isDark ? "light" : "dark");
+  lasting.write(THEME, isDark ? "light" : "dark");
   applyTheme(isDark ? "light" : "dark");
 }
 
@@ -214,10 +235,10 @@ document.addEventListener("keydown", (event) => {
 });
 stopButton.addEventListener("click", () => running?.abort());
 clearButton.addEventListener("click", clear);
-modelMenu.addEventListener("change", () => sessionStorage.setItem(MODEL, modelMenu.value));
+modelMenu.addEventListener("change", () => tab.write(MODEL, modelMenu.value));
 byId("theme").addEventListener("click", switchTheme);
 
-applyTheme(localStorage.getItem(THEME));
+applyTheme(lasting.read(THEME));
 restore();
 showControls();
 await connect();

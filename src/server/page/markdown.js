@@ -1,6 +1,7 @@
 // Markdown as elements. Text only ever becomes text nodes: what looks like HTML is shown as it is written.
 
 const DEEPEST = 8;
+const BLOCKS = new Set(["p", "li", "blockquote", "h3", "h4", "h5", "h6", "td", "th"]);
 // Patterns look so far ahead and no further, so that no text can keep the page busy.
 const FENCE = /^ {0,3}(`{3,}|~{3,}) *([\w+#.-]*)/;
 const HEADING = /^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*$/;
@@ -205,6 +206,8 @@ function linkTo(target, parent) {
 
 function append(parent, name) {
   const element = document.createElement(name);
+  // Hebrew and Arabic run from the right, each block by its own first letter.
+  if (BLOCKS.has(name)) element.dir = "auto";
   parent.append(element);
   return element;
 }

@@ -1,6 +1,8 @@
 // What the page asks of the server, relative to where it was loaded from.
 
-const KEY = "milvus-rag-key";
+import { tab } from "./storage.js";
+
+const KEY = "key";
 
 /** An error whose message is a sentence for people. */
 export class ServerError extends Error {
@@ -10,8 +12,12 @@ export class ServerError extends Error {
   }
 }
 
+// Where the browser keeps nothing, the key lives as long as the page.
+let givenKey = null;
+
 export function setKey(key) {
-  sessionStorage.setItem(KEY, key);
+  givenKey = key;
+  tab.write(KEY, key);
 }
 
 /** Version, models, limits. */
@@ -20,15 +26,18 @@ export async function serverInfo() {
 }
 
 /**
- * The parts of an answer as they come: {question}, {context}, {answer} piece by piece.
+ * The parts of an answer as they come: {question}, {search_question} where there is a history, {context}, {answer}
+ * piece by piece, {citations}.
  *
  * @param {string} question
+ * @param {[string, string][]} history pairs of "human" or "ai" and what was said, the oldest first
  * @param {string} model empty for the server's own choice
  * @param {AbortSignal} signal stops the answer, here and on the server
  */
-export async function* ask(question, model, signal) {
+export async function* ask(question, history, model, signal) {
   const config = model ? { configurable: { llm: model } } : {};
-  const body = JSON.stringify({ input: { question }, config });
+  const input = history.length ? { question, chat_history: history } : { question };
+  const body = JSON.stringify({ input, config });
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
   const response = await send("rag/stream", { method: "POST", body, headers, signal });
   let ended = false;
@@ -41,7 +50,7 @@ export async function* ask(question, model, signal) {
 }
 
 async function send(path, options = {}) {
-  const key = sessionStorage.getItem(KEY);
+  const key = tab.read(KEY) ?? givenKey;
   const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   let response;
   try {

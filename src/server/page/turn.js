@@ -1,10 +1,16 @@
 // One question with its answer, and the sources under it.
 
+import { linkCitations } from "./citations.js";
 import { render } from "./markdown.js";
+import { Source, asMarkdown } from "./source.js";
+
+// What a model that thinks aloud puts before its answer.
+const THOUGHT = /^\s*<think(?:ing)?>([\s\S]*?)(?:<\/think(?:ing)?>|$)/;
 
 export class Turn {
   /**
-   * @param {{question: string, model: string, answer?: string, context?: object[], seconds?: number, problem?: string}} state
+   * @param {{question: string, model: string, searched?: string, answer?: string, context?: object[],
+   *   citations?: object[], seconds?: number, problem?: string}} state
    * @param {{onRetry: (question: string) => void}} handlers
    */
   constructor(state, { onRetry }) {
@@ -14,14 +20,19 @@ export class Turn {
     this.answerElement = make("div", "answer");
     this.sourcesElement = make("section", "sources");
     this.footElement = make("div", "foot");
+    this.searchedElement = make("p", "searched");
+    this.sources = [];
     const question = make("h2", "question");
+    question.dir = "auto";
     question.textContent = this.state.question;
-    this.element.append(question, this.answerElement, this.footElement, this.sourcesElement);
+    this.element.append(question, this.searchedElement, this.answerElement, this.footElement, this.sourcesElement);
     this.frame = 0;
   }
 
   /** Add a part that the server sent. */
   add(part) {
+    if (part.search_question) this.state.searched = part.search_question;
+    if (part.citations) this.state.citations = part.citations;
     if (part.context) {
       this.state.context = part.context.map(({ page_content, metadata }) => ({ page_content, metadata }));
       this.showSources();
@@ -47,14 +58,20 @@ export class Turn {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     this.element.removeAttribute("aria-busy");
-    this.showAnswer();
     this.showSources();
+    this.showAnswer();
     this.showFoot();
   }
 
   showAnswer() {
     const isBusy = this.element.hasAttribute("aria-busy");
-    const parts = [render(this.state.answer)];
+    const { question, searched } = this.state;
+    this.searchedElement.hidden = !searched || searched === question;
+    this.searchedElement.textContent = `Searched for: ${searched ?? ""}`;
+    const [thought, answer] = withoutThought(this.state.answer);
+    const drawn = render(answer);
+    linkCitations(drawn, this.sources.length, (number, sentence) => this.sources[number - 1].show(sentence));
+    const parts = thought ? [folded(thought, isBusy && !answer), drawn] : [drawn];
     if (isBusy && !this.state.answer) {
       const waiting = make("p", "waiting");
       waiting.textContent = this.state.context ? "Reading the passages" : "Searching";
@@ -72,7 +89,7 @@ export class Turn {
   showFoot() {
     const { answer, problem, question, seconds, model, stopped } = this.state;
     this.footElement.replaceChildren();
-    if (answer) this.footElement.append(copyButton(() => this.state.answer));
+    if (answer) this.footElement.append(copyButton(() => this.asMarkdown()));
     if (problem || stopped) {
       const retry = make("button", "quiet");
       retry.type = "button";
@@ -80,7 +97,9 @@ export class Turn {
       retry.addEventListener("click", () => this.onRetry(question));
       this.footElement.append(retry);
     }
-    const facts = [model, seconds === undefined ? "" : `${seconds.toFixed(1)} s`, stopped ? "stopped" : ""];
+    const citesNone = answer && this.state.citations?.length === 0 && this.sources.length > 0;
+    const time = seconds === undefined ? "" : `${seconds.toFixed(1)} s`;
+    const facts = [model, time, stopped ? "stopped" : "", citesNone ? "cites none of the sources" : ""];
     const note = make("span", "facts");
     note.textContent = facts.filter(Boolean).join(" · ");
     this.footElement.append(note);
@@ -88,57 +107,38 @@ export class Turn {
 
   showSources() {
     const { context } = this.state;
-    this.sourcesElement.replaceChildren();
-    if (!context?.length) return;
+    // Drawn once: what the reader opened stays open, and keeps the focus.
+    if (!context?.length || this.sources.length) return;
     const title = make("h3");
     title.textContent = context.length === 1 ? "1 source" : `${context.length} sources`;
     const list = make("ol");
-    for (const [index, passage] of context.entries()) list.append(source(passage, index + 1));
+    this.sources = context.map((passage, index) => new Source(passage, index + 1));
+    list.append(...this.sources.map((source) => source.element));
     this.sourcesElement.append(title, list);
   }
-}
 
-/** A passage: where it stands, and its text behind a click. */
-function source({ page_content: text, metadata }, number) {
-  const item = make("li");
-  const details = make("details", "source");
-  const summary = make("summary");
-  const headings = (metadata.headings ?? []).map(String);
-  const place = make("span", "place");
-  place.append(span("file", String(metadata.source ?? "unknown source")));
-  const lines = linesOf(metadata);
-  if (lines) place.append(span("lines", lines));
-  const name = headings.join(" › ") || String(metadata.title ?? "");
-  const where = make("span", "where");
-  where.append(...(name ? [span("heading", name)] : []), place);
-  summary.append(span("number", String(number)), where);
-  if (typeof metadata.score === "number") {
-    const score = span("score", shortNumber(metadata.score));
-    score.title = "Score of the search: the higher, the better";
-    summary.append(score);
+  /** The answer with its sources, to be pasted elsewhere. */
+  asMarkdown() {
+    const [, answer] = withoutThought(this.state.answer);
+    const sources = (this.state.context ?? []).map((passage, index) => asMarkdown(passage, index + 1));
+    return [answer.trim(), ...(sources.length ? [`Sources:\n\n${sources.join("\n")}`] : [])].join("\n\n");
   }
-  const passage = make("div", "passage");
-  details.append(summary, passage);
-  details.addEventListener("toggle", () => {
-    if (details.open && !passage.hasChildNodes()) passage.append(render(withoutPath(text, headings)));
-  });
-  item.append(details);
-  return item;
 }
 
-/** A passage without the path of headings that may stand in front of it: the line above shows it. */
-function withoutPath(text, headings) {
-  const path = headings.join(" > ");
-  return path && text.startsWith(`${path}\n`) ? text.slice(path.length).trimStart() : text;
+/** What a model thought aloud, and its answer. */
+function withoutThought(text) {
+  const thought = text.match(THOUGHT);
+  return thought ? [thought[1].trim(), text.slice(thought[0].length)] : ["", text];
 }
 
-function linesOf({ start_line: start, end_line: end }) {
-  if (typeof start !== "number") return "";
-  return typeof end === "number" && end !== start ? `lines ${start}–${end}` : `line ${start}`;
-}
-
-function shortNumber(value) {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+function folded(thought, isThinking) {
+  const details = make("details", "thought");
+  const summary = make("summary");
+  summary.textContent = isThinking ? "Thinking" : "What the model thought";
+  const text = make("div");
+  text.append(render(thought));
+  details.append(summary, text);
+  return details;
 }
 
 function copyButton(textOf) {
@@ -171,12 +171,6 @@ async function copy(text) {
   const isCopied = document.execCommand("copy");
   area.remove();
   return isCopied;
-}
-
-function span(className, text) {
-  const element = make("span", className);
-  element.textContent = text;
-  return element;
 }
 
 function make(name, className = "") {

@@ -1,0 +1,67 @@
+// Citations of an answer: buttons that lead to their passage, and the cited words in it.
+
+const CITATION = /\[(\d{1,6}(?:, \d{1,6})*)\]/g;
+const BLOCKS = "p, li, blockquote, td, th, h3, h4, h5, h6";
+// Shorter words are mostly those that every sentence has.
+const WORD = /[\p{L}\p{N}_]{4,}/gu;
+
+/**
+ * Make buttons of the citations in an answer that is drawn.
+ *
+ * @param {DocumentFragment} root
+ * @param {number} count how many passages there are
+ * @param {(number: number, sentence: string) => void} onCite
+ */
+export function linkCitations(root, count, onCite) {
+  for (const node of textsOf(root)) {
+    const pieces = [];
+    let at = 0;
+    for (const match of node.data.matchAll(CITATION)) {
+      const numbers = match[1].split(", ").map(Number);
+      if (numbers.some((number) => number < 1 || number > count)) continue;
+      pieces.push(node.data.slice(at, match.index), ...numbers.map((number) => citation(number, onCite)));
+      at = match.index + match[0].length;
+    }
+    if (pieces.length) node.replaceWith(...pieces, node.data.slice(at));
+  }
+}
+
+function citation(number, onCite) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "citation";
+  button.textContent = String(number);
+  button.setAttribute("aria-label", `Source ${number}`);
+  button.addEventListener("click", () => onCite(number, button.closest(BLOCKS)?.textContent ?? ""));
+  return button;
+}
+
+/** Mark the words of a sentence in a passage that is drawn. */
+export function markWords(passage, sentence) {
+  for (const mark of passage.querySelectorAll("mark")) mark.replaceWith(mark.textContent);
+  passage.normalize();
+  const wanted = new Set(sentence.toLowerCase().match(WORD));
+  for (const node of textsOf(passage)) {
+    const pieces = [];
+    let at = 0;
+    for (const match of node.data.matchAll(WORD)) {
+      if (!wanted.has(match[0].toLowerCase())) continue;
+      const mark = document.createElement("mark");
+      mark.textContent = match[0];
+      pieces.push(node.data.slice(at, match.index), mark);
+      at = match.index + match[0].length;
+    }
+    if (pieces.length) node.replaceWith(...pieces, node.data.slice(at));
+  }
+}
+
+/** The texts below an element that are neither code nor a link. */
+function textsOf(root) {
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, (node) => {
+    if (node.nodeType === Node.TEXT_NODE) return NodeFilter.FILTER_ACCEPT;
+    return node.matches("pre, code, a") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_SKIP;
+  });
+  const found = [];
+  while (walker.nextNode()) found.push(walker.currentNode);
+  return found;
+}

@@ -1,0 +1,92 @@
+// A passage that an answer stands on: where it is from, and its text behind a click.
+
+import { markWords } from "./citations.js";
+import { render } from "./markdown.js";
+
+export class Source {
+  /**
+   * @param {{page_content: string, metadata: object}} passage
+   * @param {number} number
+   */
+  constructor({ page_content: text, metadata }, number) {
+    this.text = text;
+    this.headings = (metadata.headings ?? []).map(String);
+    this.element = document.createElement("li");
+    this.details = make("details", "source");
+    this.summary = make("summary");
+    this.passage = make("div", "passage");
+    const place = make("span", "place");
+    place.append(span("file", fileOf(metadata)));
+    const lines = linesOf(metadata);
+    if (lines) place.append(span("lines", lines));
+    const name = this.headings.join(" › ") || String(metadata.title ?? "");
+    const where = make("span", "where");
+    where.dir = "auto";
+    where.append(...(name ? [span("heading", name)] : []), place);
+    this.summary.append(span("number", String(number)), where);
+    if (typeof metadata.score === "number") {
+      const score = span("score", shortNumber(metadata.score));
+      score.title = "Score of the search: the higher, the better";
+      this.summary.append(score);
+    }
+    this.details.append(this.summary, this.passage);
+    this.details.addEventListener("toggle", () => this.draw());
+    this.element.append(this.details);
+  }
+
+  /** Open it, with the words of a sentence that cites it marked, and bring the reader to it. */
+  show(sentence) {
+    this.details.open = true;
+    this.draw();
+    markWords(this.passage, sentence);
+    this.details.classList.remove("cited");
+    // Read, so that the light goes on again where it is on already.
+    void this.details.offsetWidth;
+    this.details.classList.add("cited");
+    this.summary.focus({ preventScroll: true });
+    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.details.scrollIntoView({ block: "nearest", behavior: isCalm ? "auto" : "smooth" });
+    this.passage.querySelector("mark")?.scrollIntoView({ block: "nearest" });
+  }
+
+  draw() {
+    if (this.details.open && !this.passage.hasChildNodes()) this.passage.append(render(this.withoutPath()));
+  }
+
+  /** Its text without the path of headings that may stand in front of it: the line above shows it. */
+  withoutPath() {
+    const path = this.headings.join(" > ");
+    return path && this.text.startsWith(`${path}\n`) ? this.text.slice(path.length).trimStart() : this.text;
+  }
+}
+
+/** One line of a list of sources, as Markdown. */
+export function asMarkdown({ metadata }, number) {
+  const headings = (metadata.headings ?? []).map(String).join(" › ");
+  return `${number}. ${[fileOf(metadata), linesOf(metadata), headings].filter(Boolean).join(", ")}`;
+}
+
+function fileOf(metadata) {
+  return String(metadata.source ?? "unknown source");
+}
+
+function linesOf({ start_line: start, end_line: end }) {
+  if (typeof start !== "number") return "";
+  return typeof end === "number" && end !== start ? `lines ${start}–${end}` : `line ${start}`;
+}
+
+function shortNumber(value) {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+function span(className, text) {
+  const element = make("span", className);
+  element.textContent = text;
+  return element;
+}
+
+function make(name, className = "") {
+  const element = document.createElement(name);
+  if (className) element.className = className;
+  return element;
+}
