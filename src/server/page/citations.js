@@ -32,8 +32,14 @@ function citation(number, onCite) {
   button.className = "citation";
   button.textContent = String(number);
   button.setAttribute("aria-label", `Source ${number}`);
-  button.addEventListener("click", () => onCite(number, button.closest(BLOCKS)?.textContent ?? ""));
+  button.addEventListener("click", () => onCite(number, sentenceOf(button)));
   return button;
+}
+
+/** What a citation is of: the block that it stands in, or the quotation that it stands below. */
+function sentenceOf(button) {
+  const block = button.closest(BLOCKS);
+  return (block?.matches(".origin") ? block.closest("blockquote") : block)?.textContent ?? "";
 }
 
 /** Mark the words of a sentence in a passage that is drawn. */
