@@ -22,7 +22,7 @@ class RagInput(TypedDict):
     """
 
     question: str
-    chat_history: NotRequired[list[HistoryMessage] | None]
+    chat_history: NotRequired[list[HistoryMessage]]
 
 
 class RagOutput(TypedDict):
