@@ -60,8 +60,8 @@ class Question(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     question: QuestionText
-    chat_history: list[Any] | None = Field(
-        default=None,
+    chat_history: list[Any] = Field(
+        default_factory=list,
         max_length=MOST_MESSAGES,
         examples=[[["human", "What is a partition?"], ["ai", "A part of a collection."]]],
         json_schema_extra={"items": _MESSAGE_SCHEMA},

@@ -109,6 +109,7 @@ def test_a_conversation(rag: RemoteRunnable[Any, Any], history: list[Any]) -> No
         ({"filter": "source == 'a'"}, "filter"),
         ({"k": 1}, "k"),
         ({"chat_history": "Hi"}, "list"),
+        ({"chat_history": None}, "list"),
         ({"chat_history": ["Hi"]}, "says who said it"),
         ({"chat_history": [["human", "Hi"]] * 201}, "200"),
     ],
