@@ -51,6 +51,27 @@ def test_lite_in_process_and_as_a_server(handbook: MilvusStore, lite_process: st
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("mode", ["dense", "full_text", "hybrid"])
+def test_lite_and_another_kind_of_milvus(handbook: MilvusStore, core_uri: str, mode: Mode) -> None:
+    """BM25's constants are others there, so that only the order is the same, where scores are not equal anyway."""
+    with copy_of(handbook, core_uri) as served:
+        try:
+            for question in QUESTIONS:
+                here = milvus_retriever(handbook, mode=mode, k=7).invoke(question)
+                there = milvus_retriever(served, mode=mode, k=7).invoke(question)
+
+                assert len(there) == len(here)
+                assert there[0].id == here[0].id
+                score = {document.id: document.metadata["score"] for document in here}
+                found = [score[document.id] for document in there]
+                assert found == pytest.approx(sorted(found, reverse=True), rel=1e-4)
+                if mode == "dense":
+                    assert dict(scores(there)) == dict(scores(here))
+        finally:
+            served.drop()
+
+
+@pytest.mark.server
 def test_lite_and_a_real_server(handbook: MilvusStore, server_uri: str) -> None:
     with copy_of(handbook, server_uri) as served:
         try:

@@ -3,13 +3,11 @@
 Milvus Lite on a path has one process, so here it is a server.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from milvus_rag.errors import CollectionReplacedError, EmbeddingMismatchError, StoreUnavailableError
-from milvus_rag.indexing import rebuild as rebuild_module
 from milvus_rag.stores import collection as collection_module
 from milvus_rag.stores.layout import write_properties
 from milvus_rag.stores.write_names import WRITE_NAME, WriteNames
@@ -25,35 +23,15 @@ from support.held_up import (
     Point,
     held_up,
 )
-from support.lite_server import LiteServer
-from support.pages import CountingEmbeddings, chunks_of, snapshot
+from support.pages import CountingEmbeddings
 from support.rebuilding import Index
 
 OLD = {"a.md": "one\ntwo", "b.md": "three", "d.md": "five"}
 NEW = {"a.md": "one\nchanged", "c.md": "four"}
 # Milvus Lite drops a connection that was idle for ten seconds.
 _TOLD = {EmbeddingMismatchError.__name__, StoreUnavailableError.__name__}
-SERVERS = ["served_lite_uri", pytest.param("server_uri", marks=pytest.mark.server)]
 
-
-@pytest.fixture(scope="module")
-def served_lite_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URI of Milvus Lite as a server."""
-    with LiteServer(tmp_path_factory.mktemp("lite") / "served.db") as server:
-        yield server.uri
-
-
-@pytest.fixture(params=SERVERS)
-def index(request: pytest.FixtureRequest, collection_name: str) -> Iterator[Index]:
-    found = Index(request.getfixturevalue(request.param), collection_name)
-    yield found
-    found.drop()
-
-
-@pytest.fixture(autouse=True)
-def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is for readers on a server, of which there are none."""
-    monkeypatch.setattr(rebuild_module, "_GRACE_SECONDS", 0)
+pytestmark = pytest.mark.usefixtures("no_grace")
 
 
 def as_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,24 +44,15 @@ def as_the_version_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WriteNames, "of", lambda _, layout: layout.name)
 
 
-def check(index: Index, pages: dict[str, str]) -> None:
-    """All rows are there, with vectors of the index' embedding."""
-    with index.open() as store:
-        rows = snapshot(store)
-    assert {(row["source"], row["chunk"], row["text"]) for row in rows.values()} == chunks_of(pages)
-    for row in rows.values():
-        assert row["vector"] == pytest.approx(index.embedding.vector(row["text"]), abs=1e-5), row["text"]
-
-
 def rebuilt_meanwhile(index: Index, point: Point, folder: Path, *, dies: bool = False) -> str:
     """How a sync ends that is held up while the index is rebuilt; then that nothing of it is in the index."""
     with held_up(index.uri, index.name, NEW, point, folder, dies=dies) as let_on:
         index.embedding = CountingEmbeddings(model="newer")
         index.rebuild(OLD)
         outcome = let_on()
-    check(index, OLD)
+    index.check(OLD)
     index.sync(NEW)
-    check(index, NEW)
+    index.check(NEW)
     assert len(index.collections) == 1
     return outcome
 
@@ -127,7 +96,7 @@ def test_while_the_index_was_dropped_and_made_anew(index: Index, tmp_path: Path)
         index.embedding = CountingEmbeddings(model="newer")
         index.sync(OLD)
         assert let_on() in _TOLD
-    check(index, OLD)
+    index.check(OLD)
 
 
 def test_and_rebuilt_with_the_same_embedding(index: Index, tmp_path: Path) -> None:
@@ -136,4 +105,4 @@ def test_and_rebuilt_with_the_same_embedding(index: Index, tmp_path: Path) -> No
     with held_up(index.uri, index.name, NEW, WRITE, tmp_path) as let_on:
         index.rebuild(OLD)
         assert let_on() in {CollectionReplacedError.__name__, StoreUnavailableError.__name__}
-    check(index, OLD)
+    index.check(OLD)

@@ -5,16 +5,13 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from milvus_rag.errors import EmbeddingMismatchError
-from milvus_rag.indexing import rebuild as rebuild_module
 from support.held_up import CLIENT, Point, die_in_rebuild, processes, rebuild_pages
-from support.lite_server import LiteServer
-from support.pages import CountingEmbeddings, chunks_of, snapshot
+from support.pages import CountingEmbeddings
 from support.rebuilding import Index
 
 OLD = {"a.md": "one\ntwo", "b.md": "three"}
@@ -34,36 +31,8 @@ STEPS = [
     ("drop_alias", 1),
     ("drop_collection", 1),
 ]
-SERVERS = ["served_lite_uri", pytest.param("server_uri", marks=pytest.mark.server)]
 
-
-@pytest.fixture(scope="module")
-def served_lite_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URI of Milvus Lite as a server."""
-    with LiteServer(tmp_path_factory.mktemp("lite") / "served.db") as server:
-        yield server.uri
-
-
-@pytest.fixture(params=SERVERS)
-def index(request: pytest.FixtureRequest, collection_name: str) -> Iterator[Index]:
-    found = Index(request.getfixturevalue(request.param), collection_name)
-    yield found
-    found.drop()
-
-
-@pytest.fixture(autouse=True)
-def _no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is for readers on a server, of which there are none."""
-    monkeypatch.setattr(rebuild_module, "_GRACE_SECONDS", 0)
-
-
-def check(index: Index, pages: dict[str, str]) -> None:
-    """All rows are there, each once, with vectors of the index' embedding."""
-    with index.open() as store:
-        rows = snapshot(store).values()
-    assert sorted((row["source"], row["chunk"], row["text"]) for row in rows) == sorted(chunks_of(pages))
-    for row in rows:
-        assert row["vector"] == pytest.approx(index.embedding.vector(row["text"]), abs=1e-5), row["text"]
+pytestmark = pytest.mark.usefixtures("no_grace")
 
 
 def is_built_with(index: Index, model: str) -> bool:
@@ -82,16 +51,16 @@ def test_at_each_step(index: Index, function: str, call: int, after: bool) -> No
     index.sync(OLD)
     die_in_rebuild(index.uri, index.name, NEW, "newer", Point("", CLIENT, function, call, after))
     if is_built_with(index, "newer"):
-        check(index, NEW)
+        index.check(NEW)
     else:
         assert is_built_with(index, "counting")
-        check(index, OLD)
+        index.check(OLD)
         # A sync goes on with what there is.
         index.sync({**OLD, "d.md": "five"})
-        check(index, {**OLD, "d.md": "five"})
+        index.check({**OLD, "d.md": "five"})
     index.embedding = CountingEmbeddings(model="newer")
     index.rebuild(NEW)
-    check(index, NEW)
+    index.check(NEW)
     assert len(index.collections) == 1
 
 
@@ -121,13 +90,13 @@ def test_at_twenty_random_moments(lite_uri: str, tmp_path: Path) -> None:
             pages, model = new_pages, new_model
         else:
             assert is_built_with(index, model)
-        check(index, pages)
+        index.check(pages)
         pages = {**pages, "late.md": f"late {rounds}"}
         index.sync(pages)
-        check(index, pages)
+        index.check(pages)
     index.embedding = CountingEmbeddings(model="the last")
     index.rebuild(pages)
-    check(index, pages)
+    index.check(pages)
     assert len(index.collections) == 1
 
 

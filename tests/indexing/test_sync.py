@@ -1,4 +1,4 @@
-"""What a sync does to a collection: on Milvus Lite with and without vectors and full-text search, and on a server."""
+"""What a sync does to a collection: on Milvus Lite with and without vectors and full-text search, and on servers."""
 
 import os
 import uuid
@@ -31,20 +31,33 @@ def server_collection(server_uri: str) -> Iterator[str]:
         store.drop()
 
 
-@pytest.fixture(params=["dense and full text", "dense", "full text", pytest.param("server", marks=pytest.mark.server)])
-def store(request: pytest.FixtureRequest, lite_uri: str, embedding: CountingEmbeddings) -> Iterator[MilvusStore]:
+@pytest.fixture(
+    params=[
+        "dense and full text",
+        "dense",
+        "full text",
+        pytest.param("server", marks=pytest.mark.server),
+        pytest.param("core, dense and full text", marks=pytest.mark.server),
+    ]
+)
+def store(
+    request: pytest.FixtureRequest, lite_uri: str, collection_name: str, embedding: CountingEmbeddings
+) -> Iterator[MilvusStore]:
     """Every kind of store that there is."""
     kind = request.param
     on_server = kind == "server"
+    uri = request.getfixturevalue(f"{kind.partition(',')[0]}_uri") if request.keywords.get("server") else lite_uri
     with open_store(
-        request.getfixturevalue("server_uri") if on_server else lite_uri,
+        uri,
         embedding=None if kind == "full text" else embedding,
-        collection=request.getfixturevalue("server_collection") if on_server else "pages",
+        collection=request.getfixturevalue("server_collection") if on_server else collection_name,
         full_text="full text" in kind,
     ) as opened:
         if opened.exists:
             opened.delete(expr='pk != ""')
         yield opened
+        if not on_server:
+            opened.drop()
 
 
 Run = Callable[..., SyncReport]

@@ -36,10 +36,12 @@ FIRST = {"a.md": "one\ntwo", "b.md": "three"}
 SECOND = {"x.md": "four", "y.md": "five"}
 
 
-@pytest.fixture
-def store(lite_uri: str) -> Iterator[MilvusStore]:
-    with open_store(lite_uri, embedding=CountingEmbeddings(), full_text=False) as opened:
+@pytest.fixture(params=["lite_uri", pytest.param("core_uri", marks=pytest.mark.server)])
+def store(request: pytest.FixtureRequest, collection_name: str) -> Iterator[MilvusStore]:
+    uri = request.getfixturevalue(request.param)
+    with open_store(uri, embedding=CountingEmbeddings(), collection=collection_name, full_text=False) as opened:
         yield opened
+        opened.drop()
 
 
 class TestTwoFoldersInOneCollection:

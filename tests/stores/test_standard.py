@@ -28,11 +28,13 @@ class TestDenseOnlyOnMilvusLite(VectorStoreIntegrationTests):
 class TestOnServer(VectorStoreIntegrationTests):
     """One collection for all: a server takes seconds to make one, and rows that are gone leave it as empty."""
 
+    SERVER = "server_uri"
+
     @pytest.fixture(scope="class")
     @classmethod
-    def shared_store(cls, server_uri: str) -> Iterator[MilvusStore]:
+    def shared_store(cls, request: pytest.FixtureRequest) -> Iterator[MilvusStore]:
         name = f"standard_{uuid.uuid4().hex}"
-        with open_store(server_uri, collection=name, embedding=cls.get_embeddings()) as store:
+        with open_store(request.getfixturevalue(cls.SERVER), collection=name, embedding=cls.get_embeddings()) as store:
             yield store
             store.drop()
 
@@ -40,3 +42,10 @@ class TestOnServer(VectorStoreIntegrationTests):
     def vectorstore(self, shared_store: MilvusStore) -> VectorStore:
         shared_store.delete(expr='pk != ""')
         return shared_store
+
+
+@pytest.mark.server
+class TestOnCore(TestOnServer):
+    """With full-text search, which the other server is too old for."""
+
+    SERVER = "core_uri"

@@ -14,7 +14,10 @@ from milvus_rag.stores.write_names import LONGEST_NAME, WRITE_NAME, WriteNames, 
 from support.pages import CountingEmbeddings, open_pages
 
 
-@pytest.fixture(params=["lite_uri", pytest.param("server_uri", marks=pytest.mark.server)], ids=["Lite", "server"])
+@pytest.fixture(
+    params=["lite_uri", *(pytest.param(uri, marks=pytest.mark.server) for uri in ("server_uri", "core_uri"))],
+    ids=["Lite", "server", "core"],
+)
 def uri(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(request.param))
 

@@ -1,11 +1,14 @@
 """An index that tests rebuild, by its name."""
 
+from collections.abc import Mapping
 from typing import Any
+
+import pytest
 
 from milvus_rag import MilvusStore, SyncReport, sync
 from milvus_rag.indexing.rebuild import rebuild
 
-from .pages import CountingEmbeddings, Lines, Pages, open_pages, places
+from .pages import CountingEmbeddings, Lines, Pages, chunks_of, open_pages, places, snapshot
 
 
 class Index:
@@ -39,6 +42,14 @@ class Index:
             return sorted(
                 name.removeprefix(self.name) for name in store.client.list_collections() if name.startswith(self.name)
             )
+
+    def check(self, pages: Mapping[str, str]) -> None:
+        """Assert that all rows are there, each once, with vectors of this embedding."""
+        with self.open() as store:
+            rows = snapshot(store).values()
+        assert sorted((row["source"], row["chunk"], row["text"]) for row in rows) == sorted(chunks_of(pages))
+        for row in rows:
+            assert row["vector"] == pytest.approx(self.embedding.vector(row["text"]), abs=1e-5), row["text"]
 
     def drop(self) -> None:
         with self.open("other") as store:
