@@ -23,6 +23,8 @@ LAYOUT_SECONDS = 2.0
 _NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 # In the properties of every collection that we make, so that it is known as ours.
 _LAYOUT_VERSION = 1
+# https://milvus.io/docs/index.md: kinds of index that compare with all vectors.
+_EXHAUSTIVE = frozenset({"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"})
 
 
 def check_name(name: str) -> None:
@@ -166,17 +168,20 @@ class Collection:
     def _describe(self, name: str) -> Layout:
         layout = read_layout(self.client.describe_collection(name, timeout=self._timeout))
         # Of ours it is known. To describe an index, Milvus Lite counts all rows.
-        return layout if layout.ours else replace(layout, metric=self._metric(layout))
+        return replace(layout, exhaustive=self.server.lite) if layout.ours else self._with_index(layout)
 
     def _has(self, name: str) -> bool:
         # Servers refuse to look for longer names, such as a parked one may be.
         may_be = self.server.lite or len(name) <= LONGEST_NAME
         return may_be and bool(self.client.has_collection(name, timeout=self._timeout))
 
-    def _metric(self, layout: Layout) -> str:
-        """What the vectors of another program's collection are compared by: its index says so, and its schema not."""
-        metrics = {index["field_name"]: str(index["metric_type"]) for index in self._indexes(layout.name)}
-        return metrics.get(layout.vector_field, layout.metric)
+    def _with_index(self, layout: Layout) -> Layout:
+        """How the vectors of another program's collection are compared: its index says so, and its schema not."""
+        for index in self._indexes(layout.name):
+            if index["field_name"] == layout.vector_field:
+                exhaustive = index.get("index_type") in _EXHAUSTIVE
+                return replace(layout, metric=str(index["metric_type"]), exhaustive=exhaustive)
+        return layout
 
     def _indexes(self, name: str) -> list[Mapping[str, Any]]:
         found = (self.client.describe_index(name, i, timeout=self._timeout) for i in self.client.list_indexes(name))

@@ -230,14 +230,14 @@ class CollectionRows:
         finally:
             iterator.close()
 
-    def count(self, expression: str = "") -> int:
-        """Number of rows that an expression matches, all writes before counted."""
+    def count(self, expression: str = "", consistency_level: str = "Strong") -> int:
+        """Number of rows that an expression matches; by default, all writes before are counted."""
         answer = self._read(
             self._client.query,
             expression,
             filter=expression,
             output_fields=["count(*)"],
-            consistency_level="Strong",
+            consistency_level=consistency_level,
         )
         return int(answer[0]["count(*)"])
 
@@ -272,11 +272,12 @@ class CollectionRows:
             )
             return [(_flat(hit, layout.primary_field), _score(hit["distance"], metric)) for hit in answer[0]]
 
-        if bm25 or field == layout.sparse_field or (layout.ours and self._server.lite):
+        if field == layout.sparse_field or layout.exhaustive:
             # These look at all rows.
             found = ask({})
         else:
-            found = thorough(ask, limit)
+            # The search has waited for what was written before it, so the count need not.
+            found = thorough(ask, limit, partial(self.count, expression, "Bounded"))
         if k > MAX_HITS and len(found) == MAX_HITS:
             logger.warning("Milvus gives %d hits of a search at most, and %d are asked for.", MAX_HITS, k)
         return found

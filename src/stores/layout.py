@@ -49,6 +49,7 @@ class Layout:
         vector_field: Dense vectors; None where there are none.
         dimension: Their length; 0 without.
         metric: How they are compared: ``"IP"``, ``"COSINE"`` or ``"L2"``.
+        exhaustive: Whether their index is known to look at all of them.
         sparse_field: Sparse vectors for full-text search; None where there are none.
         terms_field: Input of the BM25 function; None without such a function.
         static_fields: All fields of the schema.
@@ -66,6 +67,7 @@ class Layout:
     vector_field: str | None = None
     dimension: int = 0
     metric: str = "IP"
+    exhaustive: bool = False
     sparse_field: str | None = None
     terms_field: str | None = None
     static_fields: frozenset[str] = frozenset()
@@ -142,7 +144,7 @@ def unescape_key(key: str) -> str:
 
 
 def read_layout(description: Mapping[str, Any]) -> Layout:
-    """Read a collection's layout, all but the metric.
+    """Read a collection's layout, all but what its index says.
 
     Args:
         description: What `MilvusClient.describe_collection` says.

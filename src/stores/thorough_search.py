@@ -11,11 +11,16 @@ _MOST_NPROBE = 1024
 
 
 def thorough(
-    ask: Callable[[Mapping[str, Any]], list[tuple[dict[str, Any], float]]], limit: int
+    ask: Callable[[Mapping[str, Any]], list[tuple[dict[str, Any], float]]], limit: int, count: Callable[[], int]
 ) -> list[tuple[dict[str, Any], float]]:
     """Search an index that may look at a part of the rows: once more, at many of them, where it finds too few.
 
     https://milvus.io/docs/index.md names the parameters of the kinds of index; each takes what is its own.
+
+    Args:
+        ask: Searches with parameters.
+        limit: Hits that are wanted.
+        count: Number of rows that could be found.
     """
     try:
         found = ask({})
@@ -27,6 +32,8 @@ def thorough(
     if len(found) == limit:
         return found
     try:
+        if count() <= len(found):
+            return found
         more = ask(_wider(limit))
     except StoreError:
         return found

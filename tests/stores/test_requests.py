@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
-from pymilvus import MilvusClient
+from pymilvus import DataType, MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from milvus_rag import MilvusStore, open_store
@@ -19,6 +19,7 @@ from milvus_rag.errors import StoreAuthenticationError, StoreError, StoreUnavail
 from milvus_rag.stores.collection_rows import MAX_HITS
 from milvus_rag.stores.connection import TooMuchAtOnceError, translated_errors
 from milvus_rag.stores.request_sizes import batches, id_batches, row_batches
+from milvus_rag.stores.thorough_search import thorough
 from support.lite_server import LiteServer
 from support.no_version import without_version
 from support.unprivileged import public_folder, without_privileges
@@ -195,6 +196,27 @@ class TestSaid:
             folder.chmod(0o755)
 
 
+def counted(store: MilvusStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the requests for rows that a store makes from now on."""
+    sent: list[str] = []
+    client = store.client
+
+    def count(name: str) -> None:
+        real = getattr(client, name)
+
+        def request(*arguments: Any, **options: Any) -> Any:
+            sent.append(name)
+            return real(*arguments, **options)
+
+        # `_read` names what it asks by it.
+        request.__name__ = name
+        monkeypatch.setattr(client, name, request)
+
+    for name in ("search", "query", "query_iterator"):
+        count(name)
+    return sent
+
+
 class TestFewerHits:
     @pytest.mark.server
     @pytest.mark.parametrize(
@@ -221,6 +243,87 @@ class TestFewerHits:
                 assert len(store.search_dense(vectors[0], k)) == k
             store.drop()
         client.close()
+
+    @pytest.mark.parametrize(
+        ("uri_fixture", "kind", "rows", "filter", "requests"),
+        [
+            ("lite_uri", "FLAT", 3, None, ["search"]),
+            ("lite_uri", "AUTOINDEX", 3, None, ["search", "query"]),
+            ("lite_uri", "AUTOINDEX", 20, None, ["search"]),
+            ("lite_uri", "AUTOINDEX", 20, {"even": 1}, ["search"]),
+            ("lite_uri", "AUTOINDEX", 20, {"even": 7}, ["search", "query"]),
+            ("lite_uri", "HNSW", 9, {"even": 0}, ["search", "query"]),
+            pytest.param("server_uri", "FLAT", 3, None, ["search"], marks=pytest.mark.server),
+            pytest.param("server_uri", "HNSW", 9, {"even": 0}, ["search", "query"], marks=pytest.mark.server),
+        ],
+    )
+    def test_are_asked_for_again_only_where_there_are_more(
+        self,
+        request: pytest.FixtureRequest,
+        collection_name: str,
+        uri_fixture: str,
+        kind: str,
+        rows: int,
+        filter: dict[str, Any] | None,
+        requests: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Of another program's collection: what its index says decides."""
+        uri = request.getfixturevalue(uri_fixture)
+        client = MilvusClient(uri)
+        index = client.prepare_index_params()
+        params = {"M": 8, "efConstruction": 32} if kind == "HNSW" else {}
+        index.add_index("vector", index_type=kind, metric_type="COSINE", params=params)
+        schema = client.create_schema(enable_dynamic_field=True)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("text", DataType.VARCHAR, max_length=100)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+        client.create_collection(collection_name, schema=schema, index_params=index)
+        vectors = np.random.default_rng(7).normal(size=(rows, 4)).tolist()
+        made = [{"id": i, "text": "x", "vector": vector, "even": i % 2} for i, vector in enumerate(vectors)]
+        client.insert(collection_name, made)
+        embedding = DeterministicFakeEmbedding(size=4)
+        with open_store(uri, collection=collection_name, embedding=embedding, full_text=False) as store:
+            expected = min(10, store.count(filter))
+            sent = counted(store, monkeypatch)
+            assert len(store.search_dense([1.0, 0.0, 0.0, 0.0], 10, filter)) == expected
+            assert sent == requests
+            store.drop()
+        client.close()
+
+    @pytest.mark.parametrize(
+        ("uri_fixture", "requests"),
+        [("lite_uri", ["search"]), pytest.param("server_uri", ["search", "query"], marks=pytest.mark.server)],
+    )
+    def test_of_our_own_collections(
+        self,
+        request: pytest.FixtureRequest,
+        collection_name: str,
+        uri_fixture: str,
+        requests: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        uri = request.getfixturevalue(uri_fixture)
+        embedding = DeterministicFakeEmbedding(size=4)
+        with open_store(uri, collection=collection_name, embedding=embedding, full_text=False) as store:
+            store.add_texts(["a", "b", "c"])
+            sent = counted(store, monkeypatch)
+            assert len(store.similarity_search("a", k=10)) == 3
+            assert len(store.similarity_search("a", k=3)) == 3
+            assert sent == [*requests, "search"]
+            store.drop()
+
+    def test_a_search_that_finds_fewer_than_there_are(self) -> None:
+        asked: list[Mapping[str, Any]] = []
+
+        def ask(params: Mapping[str, Any]) -> list[tuple[dict[str, Any], float]]:
+            asked.append(params)
+            return [({}, 1.0)] * (9 if params else 4)
+
+        assert len(thorough(ask, 10, lambda: 9)) == 9
+        assert [bool(params) for params in asked] == [False, True]
+        assert len(thorough(ask, 10, lambda: 4)) == 4
+        assert len(asked) == 3
 
     def test_more_than_milvus_gives_is_said(self, lite_uri: str, caplog: pytest.LogCaptureFixture) -> None:
         count = MAX_HITS + 5
