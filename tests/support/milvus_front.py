@@ -25,6 +25,8 @@ _SECONDS = 60
 # More than any test has calls at once, each of which waits for the core in a thread.
 _THREADS = 32
 _NO_LIMITS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+# As servers allow it: pymilvus asks every ten seconds whether an idle connection is alive.
+_PINGS = [("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_ping_strikes", 0)]
 _METHODS = milvus_pb2.DESCRIPTOR.services_by_name["MilvusService"].methods_by_name
 # https://github.com/milvus-io/milvus/blob/2.5/pkg/util/merr/errors.go
 _COLLECTION_NOT_FOUND, _ALIAS_NOT_FOUND, _NAME_CONFLICT, _ALIAS_EXISTS, _UNEXPECTED = 100, 1600, 1601, 1602, 65535
@@ -294,7 +296,8 @@ class Front(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types
 def main(port: str, version: str, core: str, *command: str) -> None:
     """Start the core, and serve until it ends."""
     with subprocess.Popen(command) as process, grpc.insecure_channel(core, options=_NO_LIMITS) as channel:
-        server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[Front(channel, version)], options=_NO_LIMITS)
+        threads, options = ThreadPoolExecutor(_THREADS), [*_NO_LIMITS, *_PINGS]
+        server = grpc.server(threads, handlers=[Front(channel, version)], options=options)
         server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()
         process.wait()
