@@ -34,8 +34,8 @@ _NOT_LOADED = (101, 103)
 _LONGEST_MESSAGE = 500
 # Between two words of a message is a name or a type, of a length that is bounded: messages also repeat filters.
 _NAMED = ".{0,500}"
-# The second is what 2.3.5 says while a collection that was just released is loaded again.
-_NOT_LOADED_MESSAGES = re.compile(rf"collection{_NAMED} not (?:fully )?loaded|reason=channel not found", re.IGNORECASE)
+# The second is what 2.3.5 says of a collection that was just released, or is loaded again.
+_NOT_LOADED_MESSAGES = re.compile(rf"collection{_NAMED} not (?:fully )?loaded|channel not found", re.IGNORECASE)
 _FILTER_MESSAGES = re.compile(
     r"pars(?:e|ing) expression|create (?:\w+ )?plan|invalid expression|invalid expr|not a boolean expression|"
     r"unsupported (?:\w+ )?(?:expr|data ?type)|GenericValue|recursion depth|list elements must be|"

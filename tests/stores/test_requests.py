@@ -17,7 +17,7 @@ from pymilvus.exceptions import MilvusException
 from milvus_rag import MilvusStore, open_store
 from milvus_rag.errors import StoreAuthenticationError, StoreError, StoreUnavailableError
 from milvus_rag.stores.collection_rows import MAX_HITS
-from milvus_rag.stores.connection import TooMuchAtOnceError, translated_errors
+from milvus_rag.stores.connection import CollectionNotLoadedError, TooMuchAtOnceError, translated_errors
 from milvus_rag.stores.request_sizes import batches, id_batches, row_batches
 from milvus_rag.stores.thorough_search import thorough
 from support.lite_server import LiteServer
@@ -167,6 +167,22 @@ class TestSaid:
     def test_what_is_too_large(self, message: str) -> None:
         with pytest.raises(TooMuchAtOnceError), translated_errors("http://127.0.0.1:19530", "docs"):
             raise MilvusException(message=message)
+
+    @pytest.mark.parametrize(
+        ("code", "message"),
+        [
+            (
+                500,
+                "failed to search/query delegator 1 for channel dml_6: channel not found[channel=dml_6]",
+            ),
+            (65535, "fail to search on all shard leaders, err=reason=channel not found"),
+            (101, "collection not loaded[collection=47]"),
+            (0, "collection:docs or partition:[] not loaded to memory"),
+        ],
+    )
+    def test_a_collection_that_is_not_loaded(self, code: int, message: str) -> None:
+        with pytest.raises(CollectionNotLoadedError), translated_errors("http://127.0.0.1:19530", "docs"):
+            raise MilvusException(code=code, message=message)
 
     def test_a_user_without_rights(self) -> None:
         message = "PrivilegeInsert: permission deny to reader in the `default` database"
