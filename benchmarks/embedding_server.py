@@ -30,7 +30,9 @@ _POOL = 512
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dimension", type=int, default=768)
-    server = EmbeddingServer(parser.parse_args().dimension)
+    parser.add_argument("--latency", type=float, default=LATENCY_SECONDS, help="seconds a request")
+    arguments = parser.parse_args()
+    server = EmbeddingServer(arguments.dimension, arguments.latency)
     print(f"http://127.0.0.1:{server.server_address[1]}/v1", flush=True)
     server.serve_forever()
 
@@ -41,15 +43,19 @@ class EmbeddingServer(ThreadingHTTPServer):
     request_queue_size = 128
     daemon_threads = True
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, latency: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         vectors = np.random.default_rng(0).normal(size=(_POOL, dimension)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         self.pool = [json.dumps(base64.b64encode(vector.tobytes()).decode()) for vector in vectors]
         self.lists = [json.dumps(vector.tolist()) for vector in vectors]
+        self.latency = latency
         self.lock = threading.Lock()
         self.counts = {"requests": 0, "texts": 0, "refused": 0, "peak": 0}
         self.under_way = 0
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that are gone: some are killed on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -79,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(400, json.dumps({"error": {"message": f"Too many inputs: at most {MAX_TEXTS}."}}))
                 return
             answer = self._answer(texts, request.get("encoding_format") == "base64")
-            time.sleep(max(0.0, LATENCY_SECONDS - (time.monotonic() - begun)))
+            time.sleep(max(0.0, self.server.latency - (time.monotonic() - begun)))
             self._send(200, answer)
         finally:
             with self.server.lock:
@@ -106,9 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def embedding_server(dimension: int) -> Iterator[str]:
+def embedding_server(dimension: int, latency: float = LATENCY_SECONDS) -> Iterator[str]:
     """Run it in a process of its own. Gives its base URL."""
-    command = [sys.executable, __file__, "--dimension", str(dimension)]
+    command = [sys.executable, __file__, "--dimension", str(dimension), "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().strip() if process.stdout else ""

@@ -14,7 +14,7 @@ from ..chunk_keys import DIGEST_KEY, ORIGINAL_POSITION_KEY, PART_KEY, POSITION_K
 from ..errors import InputError
 from ..source_parts import part_of
 from ..stores.layout import PARTS_PROPERTY, Layout, escape_key, roots_of
-from ..stores.plain_metadata import plain_metadata, source_name
+from ..stores.plain_metadata import PlainMetadata, plain_metadata, source_name
 from ..stores.searched_text import embedded_as
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
@@ -138,7 +138,9 @@ def _with_position(metadata: Mapping[str, Any], position: int) -> dict[str, Any]
         # As it will come back, so that it is known again. What cannot be kept is said where it would be stored.
         metadata = plain_metadata(metadata)
     own = {ORIGINAL_POSITION_KEY: metadata[POSITION_KEY]} if POSITION_KEY in metadata else {}
-    return {**own, **metadata, POSITION_KEY: position}
+    positioned = {**own, **metadata, POSITION_KEY: position}
+    # A number more, for which there is room: what was checked is not checked once more before it is stored.
+    return PlainMetadata(positioned) if isinstance(metadata, PlainMetadata) else positioned
 
 
 def _source_of(document: Document) -> str:

@@ -90,6 +90,12 @@ class Ledger:
                 roots = roots_of(row)
                 yield OwnedRow(row[self._key], source_name(row.get(source)), known.setdefault(roots, roots))
 
+    def owned_rows_of(self, sources: Collection[str], expression: str = "") -> Iterator[OwnedRow]:
+        """`owned_rows` of some sources."""
+        column = self._rows.layout.column_of(SOURCE_KEY).name
+        chosen = f"{column} in {quote(list(sources))}"
+        return self.owned_rows(f"({expression}) and {chosen}" if expression else chosen)
+
     def texts_of(self, sources: Collection[str], root: str) -> dict[str, list[str]]:
         """Texts of the chunks that a root has of some sources."""
         layout = self._rows.layout

@@ -42,6 +42,8 @@ from .writer import StoringWriter
 _INTERRUPT_SECONDS = 0.8
 # Of a folder that may be another one, so many files tell.
 _COMPARED_SOURCES = 50
+# Sources that changed, of which the rows are looked at by themselves before all are.
+_FEW_SOURCES = 50
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class _Seen:
         rows: How many of them had a row that stays theirs.
         claimed: How many of these only other roots have so far.
         others: These other roots, and those that share rows.
+        changed: Sources with chunks that are written.
         cut: Sources with chunks of which not all terms are kept.
     """
 
@@ -60,6 +63,7 @@ class _Seen:
     rows: int = 0
     claimed: int = 0
     others: set[str] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
     cut: set[str] = field(default_factory=set)
 
 
@@ -189,6 +193,7 @@ class SyncRun:
         self._seen.rows += found.rows_found
         self._seen.claimed += found.claimed
         self._seen.others |= found.others
+        self._seen.changed |= {chunk.source for chunk in (*found.added, *found.replaced, *found.moved)}
         self._tally.unchanged(found.kept)
         self._tally.claimed(found.claimed)
 
@@ -232,7 +237,8 @@ class SyncRun:
             some = sorted(sources)[:_COMPARED_SOURCES]
             return words is not None and likeness.are_alike(ledger.texts_of(some, root), words)
 
-        if not self._is_anything_left(indexed, ledger, may_be_relocated):
+        looked_at = self._what_may_be_left(indexed, ledger, may_be_relocated)
+        if looked_at is None:
             return
         given = Given(
             live=self._seen.ids,
@@ -240,8 +246,9 @@ class SyncRun:
             failed=self._tally.failed_sources,
             prune=self._options.prune and complete,
         )
-        rows = self._until_stopped(ledger.owned_rows(self._part(writer.rows.layout)))
-        left = find_leftovers(rows, given, self._scope, may_be_relocated=may_be_relocated, are_alike=are_alike)
+        left = find_leftovers(
+            self._until_stopped(looked_at), given, self._scope, may_be_relocated=may_be_relocated, are_alike=are_alike
+        )
         if self._options.prune:
             report.notes += notes.why_nothing_is_pruned(
                 unreadable=self._reader.unreadable, undecided=bool(left.undecided), gave_any=bool(given.read)
@@ -255,16 +262,26 @@ class SyncRun:
         if complete and not self._options.dry_run:
             self._memory.forget((set(left.relocated) | set(self._scope.inside)) - left.remaining)
 
-    def _is_anything_left(self, indexed: Indexed, ledger: Ledger, may_be_relocated: Callable[[str], bool]) -> bool:
-        """Whether there may be rows that are to go, or to have other roots: seen by counting where that tells."""
+    def _what_may_be_left(
+        self, indexed: Indexed, ledger: Ledger, may_be_relocated: Callable[[str], bool]
+    ) -> Iterable[OwnedRow] | None:
+        """Rows among which all are that are to go, or to have other roots; None for none, as counting tells mostly."""
         seen, scope = self._seen, self._scope
+        every = ledger.owned_rows(self._part(indexed.layout))
         if seen.claimed or scope.inside or scope.former or (scope.is_new and indexed.count):
-            return True
+            return every
         if any(map(may_be_relocated, seen.others)):
-            return True
+            return every
         written = 0 if self._options.dry_run else self._tally.report.added
-        mine = ledger.count(self._own(indexed.layout)) if written else indexed.own_count
-        return mine != seen.rows + written
+        mine, own = self._own(indexed.layout), indexed.own_count
+        found = (ledger.count(mine) if written else own) - seen.rows - written
+        if not found:
+            return None
+        if not 0 < len(seen.changed) <= _FEW_SOURCES:
+            return every
+        # Mostly they are the former chunks of what changed, and nothing else has to be looked at.
+        former = [row for row in ledger.owned_rows_of(seen.changed, mine) if row.row_id not in seen.ids]
+        return former if len(former) == found else every
 
     def _own(self, layout: Layout | None) -> str:
         """An expression for the rows that this run would have written; empty where that is all of them."""

@@ -13,6 +13,11 @@ from .ledger import Vector
 _POLL_SECONDS = 0.1
 # An answer that takes less is no reason to ask for less: a larger request costs hardly more time.
 _SOON_SECONDS = 1.0
+# What is embedded and not stored yet is embedded again after a kill: at most what is stored in this time, beside what
+# comes in while an answer is waited for.
+_AHEAD_SECONDS = 0.5
+# So many texts are no loss, and fewer would make requests to Milvus of a few rows.
+_LEAST_AHEAD = 256
 
 
 @dataclass(slots=True)
@@ -31,6 +36,11 @@ class Ready:
     like: str | None = None
     moved: bool = False
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether the vector was just embedded, and would be lost with this process."""
+        return self.vector is not None and not isinstance(self.vector, Exception)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -42,7 +52,8 @@ class Limits:
         batch_chars: Characters an embedding request; a longer text makes one of its own.
         rows: Rows a request to Milvus.
         pending: Chunks that are under way before whoever brings another waits.
-        ahead: Texts that are embedded and not stored before the next request waits.
+        embedders: Embedding requests in flight, at most.
+        storers: Requests to Milvus in flight, at most.
     """
 
     batch: int
@@ -50,7 +61,8 @@ class Limits:
     batch_chars: int
     rows: int
     pending: int
-    ahead: int
+    embedders: int
+    storers: int
 
 
 class WorkQueue:
@@ -71,7 +83,10 @@ class WorkQueue:
         self._error: BaseException | None = None
         self._pending = 0
         self._embedding = 0
-        self._unstored = 0
+        # Texts that are being embedded, or are embedded and not stored.
+        self._at_risk = 0
+        self._rows_a_second: float | None = None
+        self._answer_seconds = 0.0
         self._batch = limits.first_batch
         self._to_embed: deque[Chunk] = deque()
         self._to_embed_chars = 0
@@ -109,7 +124,7 @@ class WorkQueue:
     def put_ready(self, ready: Ready) -> None:
         """Have chunks stored."""
         self._ready.append(ready)
-        self._unstored += 1
+        self._at_risk += ready.is_paid
         self.changed.notify_all()
 
     def drain(self) -> None:
@@ -144,15 +159,18 @@ class WorkQueue:
                 chars += len(batch[-1].text)
             self._to_embed_chars -= chars
             self._embedding += 1
+            self._at_risk += len(batch)
             self._flushing = self._flushing and bool(self._to_embed)
             return batch
 
     def embedded(self, ready: Sequence[Ready], seconds: float) -> None:
         """Take what came of a batch, and how long that took: requests grow while they are answered soon."""
         with self.changed:
+            self._at_risk -= len(ready)
             for item in ready:
                 self.put_ready(item)
             self._embedding -= 1
+            self._answer_seconds = seconds
             if seconds < _SOON_SECONDS:
                 self._batch = min(2 * self._batch, self._limits.batch)
             self.changed.notify_all()
@@ -163,18 +181,30 @@ class WorkQueue:
             while not self._ready and not self._stop.is_set():
                 self.changed.wait(_POLL_SECONDS)
             taken: list[tuple[Ready, list[Chunk]]] = []
-            rows = 0
-            while self._ready and rows < self._limits.rows and time.monotonic() < self._give_up_at:
+            rows = paid = 0
+            # One share for each storer, and one that comes in meanwhile.
+            most_paid = self._may_be_at_risk() // (self._limits.storers + 1)
+            while (
+                self._ready and rows < self._limits.rows and paid <= most_paid and time.monotonic() < self._give_up_at
+            ):
                 ready = self._ready.popleft()
                 # More may come to wait for the same text while these are stored.
                 taken.append((ready, list(ready.chunks)))
                 rows += len(ready.chunks)
+                paid += ready.is_paid
             return taken
 
-    def done(self, count: int) -> None:
+    def stored(self, rows: int, seconds: float) -> None:
+        """Note how long a request to Milvus took."""
+        with self.changed:
+            found = self._limits.storers * rows / max(seconds, 1e-3)
+            before = self._rows_a_second
+            self._rows_a_second = found if before is None else (before + found) / 2
+
+    def done(self, ready: Ready, count: int) -> None:
         """Note that so many chunks of one text are stored, or refused. Whoever calls holds `changed`."""
         self._pending -= count
-        self._unstored -= 1
+        self._at_risk -= ready.is_paid
         self.changed.notify_all()
 
     def run(self, work: Callable[[], None]) -> None:
@@ -195,8 +225,15 @@ class WorkQueue:
             self._stop.set()
             self.changed.notify_all()
 
+    def _may_be_at_risk(self) -> int:
+        """Texts: one request an embedder, and no more than keep all storers at work."""
+        most = max(self._limits.embedders * self._batch, _LEAST_AHEAD)
+        if self._rows_a_second is None:
+            return most
+        return min(most, max(_LEAST_AHEAD, int(self._rows_a_second * (_AHEAD_SECONDS + self._answer_seconds))))
+
     def _may_embed(self) -> bool:
-        return self._unstored < self._limits.ahead and (
+        return self._at_risk < self._may_be_at_risk() and (
             self._fills_request() or (self._flushing and bool(self._to_embed))
         )
 

@@ -64,14 +64,15 @@ class StoringWriter:
         self._tally = tally
         self._had_rows = had_rows
         batch = batch_size or (requests.max_batch if requests else ROWS_PER_REQUEST)
+        storers = 1 if is_lite else _STORERS
         limits = Limits(
             batch=batch,
             first_batch=batch_size or min(batch, _FIRST_BATCH),
             batch_chars=requests.max_batch_chars if requests else 0,
             rows=ROWS_PER_REQUEST,
             pending=min(2 * max_concurrency * batch, _MOST_PENDING) + 4 * ROWS_PER_REQUEST,
-            # One request more than is being stored, so that no storer waits: more would only be lost if this dies.
-            ahead=((1 if is_lite else _STORERS) + 1) * ROWS_PER_REQUEST,
+            embedders=max_concurrency,
+            storers=storers,
         )
         self._queue = WorkQueue(limits, stop)
         # Guarded by `WorkQueue.changed`, as is what turned out to have no vector.
@@ -80,7 +81,7 @@ class StoringWriter:
         # New chunks that were not looked up yet, and those of whose text another chunk was stored meanwhile.
         self._new: list[Chunk] = []
         self._repeated: list[Chunk] = []
-        self._storers = self._start("sync storer", self._store_forever, 1 if is_lite else _STORERS)
+        self._storers = self._start("sync storer", self._store_forever, storers)
         self._start("sync embedder", self._embed_forever, max_concurrency if requests else 0)
 
     @property
@@ -235,7 +236,9 @@ class StoringWriter:
             chunks += its_chunks
             vectors += [vector] * len(its_chunks) if vector is not None else []
         if chunks:
+            started = time.monotonic()
             self._rows.write(chunks, vectors)
+            self._queue.stored(len(chunks), time.monotonic() - started)
         return lost
 
     def _finish(self, taken: Sequence[tuple[Ready, list[Chunk]]], lost: list[Chunk]) -> None:
@@ -252,4 +255,4 @@ class StoringWriter:
                 vector = None if isinstance(ready.vector, Exception) else ready.vector
                 if late := self._texts.stored(ready.chunks, len(chunks), vector):
                     self._queue.put_ready(Ready(late, ready.vector))
-                self._queue.done(len(chunks))
+                self._queue.done(ready, len(chunks))
