@@ -43,18 +43,17 @@ from .lines import (
 _MAX_QUOTES = 16
 
 
-def scan_blocks(lines: Sequence[str], start: int = 0, *, indented_code: bool = True) -> Iterator[Block]:
+def scan_blocks(lines: Sequence[str], start: int = 0) -> Iterator[Block]:
     r"""Find the blocks of a Markdown text, in linear time.
 
     Args:
         lines: The text split at ``"\n"``.
         start: Index of the first line to look at, e.g. the one behind the front matter.
-        indented_code: Whether there is any; if not, it is text.
 
     Yields:
         Blocks in order. They cover every line but blank ones between blocks.
     """
-    return _Scanner(lines, indented_code=indented_code).blocks(start)
+    return _Scanner(lines).blocks(start)
 
 
 def first_heading(lines: Sequence[str]) -> str | None:
@@ -75,11 +74,8 @@ _MARKS = _ITEM_MARKS | frozenset("#`~<>=_")
 
 
 class _Scanner:
-    def __init__(
-        self, lines: Sequence[str], quotes: int = 0, *, in_paragraph: bool = False, indented_code: bool = True
-    ) -> None:
+    def __init__(self, lines: Sequence[str], quotes: int = 0, *, in_paragraph: bool = False) -> None:
         self._lines = lines
-        self._code = Kind.CODE if indented_code else Kind.TEXT
         self._quotes = quotes
         self._found: list[Block] = []
         # The text or indented code being read, which ends where it begins.
@@ -142,7 +138,7 @@ class _Scanner:
             return self._read_marked(index, line, body, indent, inside)
         if self._open is not None:
             return self._read_text(index, line, body, indent)
-        self._begin(self._code, index, indent)
+        self._begin(Kind.CODE, index, indent)
         return index + 1
 
     def _read_text(self, index: int, line: str, body: str, indent: int, opens: int = 0) -> int:
@@ -184,7 +180,7 @@ class _Scanner:
             body = line[self._columns[-1] :].strip()
             if not body or line[self._columns[-1]] == " ":
                 self._finish(index)
-                self._begin(self._code if body else Kind.TEXT, index, indent, opens)
+                self._begin(Kind.CODE if body else Kind.TEXT, index, indent, opens)
                 return index + 1
             mark = body[0]
         if mark == ">" and self._quotes < _MAX_QUOTES:

@@ -22,6 +22,8 @@ _TAG = re.compile(
 )
 # Bounded, so that a page of brackets takes no longer than any other.
 _LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s]{0,200}\))?)>?(?:\s[^()\n]{0,300})?\)")
+# As the first reading knew fences: whatever follows the marks, they end one.
+_FIRST_FENCE = re.compile(r"[ \t]*(?:[-+*>][ \t]+)*(`{3,}|~{3,})")
 _INDENTED = re.compile(r"(?:\A|\n[ \t]*\n)[ \t]*(?: {4}|\t)")
 _RULE = frozenset("|:- \t")
 
@@ -47,8 +49,7 @@ def plain_text(markdown: str, *, start: int = 0, within: str = "", link_names: b
 def is_read_anew(markdown: str, *, start: int = 0, within: str = "") -> bool:
     """Whether `plain_text` reads a chunk in another way than before it knew of indented code and of ``within``."""
     if not is_prose(within):
-        first = _plain_text(markdown, start, "", link_names=False, indented_code=False)
-        return first != _plain_text(markdown, start, within, link_names=False)
+        return _first_plain_text(markdown) != _plain_text(markdown, start, within, link_names=False)
     if not _INDENTED.search(markdown, max(start - 2, 0)):
         return False
     lines = markdown[start:].split("\n")
@@ -56,7 +57,28 @@ def is_read_anew(markdown: str, *, start: int = 0, within: str = "") -> bool:
     return any(_plain_prose(own, link_names=False) != ["\n".join(own)] for own in code)
 
 
-def _plain_text(markdown: str, start: int, within: str, *, link_names: bool, indented_code: bool = True) -> str:
+def _first_plain_text(markdown: str) -> str:
+    """What version 0.1 made of a chunk: by it is known whether the vector that it stored is still the right one."""
+    parts: list[str] = []
+    prose: list[str] = []
+    fence = ""
+    for line in _without_comments(markdown).split("\n"):
+        mark = _FIRST_FENCE.match(line)
+        if fence:
+            if mark and mark[1].startswith(fence):
+                fence = ""
+            else:
+                parts.append(line)
+        elif mark and "`" not in line[mark.end() :]:
+            parts += _plain_prose(prose, link_names=False)
+            prose = []
+            fence = mark[1]
+        else:
+            prose.append(line)
+    return "\n".join([*parts, *_plain_prose(prose, link_names=False)])
+
+
+def _plain_text(markdown: str, start: int, within: str, *, link_names: bool) -> str:
     if not within and is_prose(markdown):
         return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names))
     lines = markdown[start:].split("\n")
@@ -64,7 +86,7 @@ def _plain_text(markdown: str, start: int, within: str, *, link_names: bool, ind
     prose: list[str] = []
     titles = markdown[: max(start - 1, 0)].split("\n") if start else []
     at = 0
-    for block in scan_piece(lines, within, indented_code=indented_code):
+    for block in scan_piece(lines, within):
         prose += lines[at : block.start]
         at = block.end
         own = lines[block.start : block.end]

@@ -100,24 +100,23 @@ def _own_opening(lines: Sequence[str], block: Block, line: int, column: int, *, 
             return "> " * block.quotes + (rest or f"{ELLIPSIS}\n")
 
 
-def scan_piece(lines: Sequence[str], within: str, *, indented_code: bool = True) -> Iterator[Block]:
+def scan_piece(lines: Sequence[str], within: str) -> Iterator[Block]:
     """The blocks of a piece, as they are in the text that it was cut from.
 
     Args:
         lines: The lines of the piece.
         within: What it stands in.
-        indented_code: See `scan_blocks`.
 
     Yields:
         Blocks in order, those that began before it from its first line on.
     """
     if not within:
-        yield from scan_blocks(lines, indented_code=indented_code)
+        yield from scan_blocks(lines)
         return
     opening = within.split("\n")
     before = len(opening) - 1
     lines = [*opening[:-1], opening[-1] + lines[0], *lines[1:]]
-    for block in scan_blocks(lines, indented_code=indented_code):
+    for block in scan_blocks(lines):
         if block.end > before:
             yield block.behind(before)
 

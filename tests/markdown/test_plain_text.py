@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milvus_rag.markdown.plain_text import plain_text
+from milvus_rag.markdown.plain_text import is_read_anew, plain_text
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,20 @@ def test_no_word_is_lost_or_made(text: str) -> None:
 def test_hostile_text_takes_linear_time(piece: str) -> None:
     """What Milvus keeps of a chunk is 64 KiB; were any pattern quadratic in it, this would take minutes."""
     assert plain_text(piece * (65_536 // len(piece)) + "\nend").endswith("end")
+
+
+@pytest.mark.parametrize(
+    ("piece", "anew"),
+    [
+        # The first reading took the end of the code for a beginning, and the next beginning for its end.
+        ("pwd\n```\n\n```python\nprint(1)\n", False),
+        ("pwd\n```\n\n```python\nprint('<b>**bold**</b>')\n", True),
+        ("pwd\n```\nand prose\n", False),
+        ("pwd\n```\nand [a link](there.md)\n", True),
+        ("grep -v '**' notes | sort\n", True),
+        ("pwd\n", False),
+    ],
+)
+def test_a_piece_of_code_is_embedded_anew_only_if_it_reads_otherwise(piece: str, anew: bool) -> None:
+    """By what version 0.1 made of it."""
+    assert is_read_anew(piece, within="```shell\n") is anew
