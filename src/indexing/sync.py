@@ -6,8 +6,9 @@ How it works, and why:
   the source; so what is stored is what the ids say, and there is no second database that could drift.
 - Chunks are looked up by id, some hundred at a time. What is the same stays, what only moved is rewritten with its
   vector, what is new is embedded unless its text is in the collection already.
-- When everything new is stored, one look at all rows finds what was replaced and what is gone. If there are as many
-  rows as chunks there is nothing to find, and even that is spared. No reader ever misses what was indexed before.
+- When everything new is stored, a look at rows finds what was replaced and what is gone. Counting tells at which: at
+  none if there are as many as chunks, at those of the sources that changed if they make the difference, else at all.
+  No reader ever misses what was indexed before.
 - A run that dies leaves new rows beside old ones; the next run sees both, and completes it.
 
 A run (`run`) reads (`reading`), asks what is stored while it reads (`lookahead`, `ledger`), compares (`comparison`, a
