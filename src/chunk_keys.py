@@ -3,12 +3,14 @@
 One a line, with what it holds, in the order in which a chunk gets them. Whatever is not here is a user's own.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 # --- by the loader
 SOURCE_KEY: Final = "source"  # name of the file or other source, which `sync` replaces as a whole
 TITLE_KEY: Final = "title"  # the document's title
 FRONT_MATTER_KEY: Final = "front_matter"  # fields of a Markdown file's front matter, by name
+PLACES_KEY: Final = "places"  # of a converted file, from which line on which place of the original is read
 
 # --- by the splitter
 HEADINGS_KEY: Final = "headings"  # list of the headings that the chunk stands under, outermost first
@@ -16,7 +18,11 @@ START_LINE_KEY: Final = "start_line"  # the chunk's first line in the source, fr
 END_LINE_KEY: Final = "end_line"  # its last
 START_INDEX_KEY: Final = "start_index"  # where its own text begins in the source, in characters
 BODY_START_KEY: Final = "body_start"  # where its own text begins in the chunk, behind the titles; only of Markdown
+LEAD_IN_KEY: Final = "lead_in"  # what leads to a piece that was cut: the list item above it, say, or a table's header
 WITHIN_KEY: Final = "within"  # what opened the block or the list that its own text begins in the middle of, as Markdown
+# Of a converted file, where in the original its own text begins, numbers from 1; `end_page` and so on where it ends in
+# another one. A cell is a notebook's.
+PLACE_KEYS: Final = ("page", "slide", "cell", "sheet")
 
 # --- by `sync`
 POSITION_KEY: Final = "chunk"  # the chunk's number in its source, from 0
@@ -49,3 +55,12 @@ def leg_score_key(leg: str) -> str:
 def leg_rank_key(leg: str) -> str:
     """Where a hit of a hybrid search has its rank in one of the searches, from 1."""
     return f"{leg}_rank"
+
+
+def original_place(metadata: Mapping[str, Any]) -> str | None:
+    """Where in a converted file a chunk is from, in words: ``cell 3``, ``pages 4-5``; None for one that has lines."""
+    for key in PLACE_KEYS:
+        begin, end = metadata.get(key), metadata.get(f"end_{key}")
+        if begin is not None and not isinstance(begin, dict | list):
+            return f"{key} {begin}" if end is None else f"{key}s {begin}-{end}"
+    return None

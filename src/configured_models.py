@@ -21,13 +21,21 @@ Answers from passages have some hundreds; what a model thinks before counts too.
 _NONE: Final = "none"
 
 
-def configured_chat_model(settings: Settings, spec: str | None = None, *, language: str = "english") -> "BaseChatModel":
+def configured_chat_model(
+    settings: Settings,
+    spec: str | None = None,
+    *,
+    language: str = "english",
+    embedding: "Embeddings | None" = None,
+) -> "BaseChatModel":
     """A chat model.
 
     Args:
         settings: Say which and how. An address and a key belong to the provider of the settings' own model.
         spec: In place of the settings' own.
         language: That of the passages, for a model that compares words.
+        embedding: The index', for a model that compares sentences. One of a provider is not asked: that would be a paid
+            call for each answer.
 
     Raises:
         InputError: A setting does not apply to this model.
@@ -40,7 +48,10 @@ def configured_chat_model(settings: Settings, spec: str | None = None, *, langua
     if is_extractive(spec):
         if is_own:
             _check_unused(settings, spec)
-        return chat_model(spec, language=language)
+        from .models.local.embeddings import LocalEmbeddings
+
+        own: dict[str, Any] = {"embedding": embedding} if isinstance(embedding, LocalEmbeddings) else {}
+        return chat_model(spec, language=language, **own)
     options: dict[str, Any] = {
         "temperature": settings.temperature,
         "seed": settings.seed,

@@ -35,7 +35,7 @@ def build_loader(settings: Settings, path: str, **options: Any) -> "MarkdownLoad
     """A loader for a file, folder, archive or URL."""
     from .loaders.markdown import MarkdownLoader
 
-    return MarkdownLoader(path, settings.glob, **options)
+    return MarkdownLoader(path, settings.glob, exclude=settings.exclude, **options)
 
 
 def build_splitter(settings: Settings) -> "TextSplitter":
@@ -87,9 +87,11 @@ def _remember_embedding(settings: Settings, store: "MilvusStore") -> None:
         store.collection.set_properties({_SPEC_PROPERTY: spec})
 
 
-def build_chat_model(settings: Settings, *, language: str = "english") -> "BaseChatModel":
-    """The chat model; `language` is that of the passages, for one that compares words."""
-    return configured_chat_model(settings, language=language)
+def build_chat_model(
+    settings: Settings, *, language: str = "english", embedding: "Embeddings | None" = None
+) -> "BaseChatModel":
+    """The chat model; `language` is that of the passages, `embedding` the index', for one that compares sentences."""
+    return configured_chat_model(settings, language=language, embedding=embedding)
 
 
 def build_store(settings: Settings, *, must_exist: bool = False, collection: str | None = None) -> "MilvusStore":
@@ -190,7 +192,8 @@ def build_index(
             folder = opened.enter_context(TemporaryDirectory(prefix="milvus-rag-"))
             settings = settings.model_copy(update={"uri": str(Path(folder) / "empty.db")})
         if rebuild:
-            return _rebuild(settings, loaders, scope=name, drop_others=drop_others, dry_run=dry_run, **options)
+            reports = _rebuild(settings, loaders, scope=name, drop_others=drop_others, dry_run=dry_run, **options)
+            return _with_surveys(reports, loaders)
         with build_store(settings) as store:
             splitter = build_splitter(settings)
             reports = [
@@ -198,11 +201,23 @@ def build_index(
             ]
             if not dry_run:
                 _remember_embedding(settings, store)
-            return reports
+            return _with_surveys(reports, loaders)
     finally:
         for loader in loaders:
             loader.close()
         opened.close()
+
+
+def _with_surveys(reports: "list[SyncReport]", loaders: "Sequence[MarkdownLoader]") -> "list[SyncReport]":
+    """Reports that say which files were taken and which were passed over."""
+    for report, loader in zip(reports, loaders, strict=True):
+        if (survey := loader.survey) is None:
+            continue
+        if line := str(survey):
+            report.notes.insert(0, line)
+        if report.dry_run:
+            report.taken, report.passed_over = survey.taken, dict(survey.passed)
+    return reports
 
 
 def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options: Any) -> "list[SyncReport]":
@@ -315,7 +330,7 @@ def build_chain(
 
     return rag_chain(
         build_retriever(settings, store),
-        chat or build_chat_model(settings, language=store.language),
+        chat or build_chat_model(settings, language=store.language, embedding=store.embedding),
         citations=settings.citations,
         language=store.language,
     )

@@ -251,7 +251,13 @@ class SettingFields:
     ] = True
 
     # Files
-    glob: Annotated[str, Setting("Files of a folder or archive to take.", Group.FILES)] = "**/*.md"
+    glob: Annotated[
+        tuple[str, ...],
+        Setting("Files of a folder or archive to take, e.g. **/*.{md,mdx}.", Group.FILES, default="all known kinds"),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...], Setting("Files or folders not to take, e.g. drafts or **/*.es.md.", Group.FILES)
+    ] = ()
     splitter: Annotated[
         SplitterName, Setting("markdown cuts at headings, marker at '# ' as the tutorials do.", Group.FILES)
     ] = "markdown"

@@ -1,5 +1,6 @@
 """The settings as they are read and checked: argument > environment > .env > default."""
 
+import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,7 +35,8 @@ class Settings(SettingFields, BaseSettings):
     def _split_lists(cls, value: Any, info: ValidationInfo) -> Any:
         setting = declared_settings(cls).get(str(info.field_name))
         if setting is not None and setting.is_list and isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
+            # A comma in braces belongs to a glob.
+            return tuple(part.strip() for part in re.split(r",(?![^{}]*\})", value) if part.strip())
         return value
 
     @field_validator("uri")

@@ -21,6 +21,7 @@ OTHER_MEANINGS = {
     ("client_errors.py", "title"): "an attribute of pydantic's ValidationError",
     ("error_bodies.py", "title"): "a member of RFC 9457",
     ("models/providers/jina.py", "relevance_score"): "a member of Jina's answer",
+    ("loaders/notebooks.py", "source"): "the text of a notebook's cell",
     ("pipeline.py", "chunks"): "a fact of `list`",
     ("stores/layout.py", "chunk"): "a field of other programs' collections",
 }

@@ -78,6 +78,14 @@ def fuse(
     ]
 
 
+def distinct(documents: Sequence[Document]) -> list[Document]:
+    """Documents without those whose text, titles included, a better one has, such as those of a mirrored page."""
+    best: dict[str, Document] = {}
+    for document in documents:
+        best.setdefault(" ".join(document.page_content.split()), document)
+    return list(best.values())
+
+
 def with_rerank_score(document: Document) -> Document:
     """Let a reranker's score take the place of the search's, which stays as ``retrieval_score``."""
     metadata = document.metadata

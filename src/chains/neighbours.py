@@ -10,6 +10,7 @@ from ..chunk_keys import (
     BODY_START_KEY,
     END_LINE_KEY,
     HEADINGS_KEY,
+    LEAD_IN_KEY,
     POSITION_KEY,
     POSITIONS_KEY,
     ROOTS_KEY,
@@ -25,6 +26,8 @@ T = TypeVar("T")
 
 # What the first of several chunks says is so for all of them.
 _AT_START = (START_INDEX_KEY, BODY_START_KEY)
+# More characters between two chunks of a section are no blank lines.
+_FARTHEST_APART = 100
 # Chunks at one place of a source: while it is replaced, old and new ones, and those of each folder with such a file.
 _SAME_PLACE = 100
 
@@ -145,7 +148,7 @@ def _read(store: NeighbourStore, source: str, first: int, last: int, filter: Fil
 
 def _merge(best: Document, chunks: Sequence[Document]) -> Document:
     begin = chunks[0].metadata
-    of_start = (*_AT_START, WITHIN_KEY)
+    of_start = (*_AT_START, LEAD_IN_KEY, WITHIN_KEY)
     metadata: dict[str, Any] = {key: value for key, value in best.metadata.items() if key not in of_start}
     metadata.update((key, begin[key]) for key in of_start if key in begin)
     for key, choose in ((START_LINE_KEY, min), (END_LINE_KEY, max)):
@@ -189,7 +192,9 @@ def _continuation(before: Document, chunk: Document) -> str | None:
     # source has blank lines; a line that was too long is cut where there is nothing.
     index, body, next_index, next_body = starts
     between = next_index - (index + len(before.page_content) - body)
-    return "\n" * min(max(between, 0), 2) + chunk.page_content[next_body:]
+    # What is far apart has data between it, which the chunk's lead stands for.
+    begin = next_body if between <= _FARTHEST_APART else _markdown_start(chunk)
+    return "\n" * min(max(between, 0), 2) + chunk.page_content[begin:]
 
 
 def _position(metadata: Mapping[str, Any]) -> int:

@@ -15,7 +15,7 @@ from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import ConfigDict, ValidationError
 
 from ..errors import InputError
-from .candidates import Fusion, Hits, above, fuse, with_rerank_score
+from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
 from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
 
@@ -28,6 +28,8 @@ _LEGS: Mapping[Mode, tuple[str, ...]] = {
 }
 # Hits of each leg before fusion: they cost little, and what one leg ranks low can be lifted by the other.
 _FETCH_K = 50
+# More than are asked for, where one search is made, to take the places of passages that are found twice.
+_SPARE_K = 10
 # Passages that a reranker sees: what it reads is what it costs.
 _RERANK_K = 20
 _PER_CALL = {"filter": "Metadata filter, a dict or a Milvus expression.", "k": "Number of passages."}
@@ -192,7 +194,7 @@ class _Search:
         self._question = question
         self._filter = retriever.filter if filter is None else filter
         needs_candidates = len(legs) > 1 or retriever.reranker is not None
-        self._limit = max(self.k, retriever.fetch_k or (_FETCH_K if needs_candidates else self.k))
+        self._limit = max(self.k, retriever.fetch_k or (_FETCH_K if needs_candidates else self.k + _SPARE_K))
 
     def hits(self, leg: str, vector: Sequence[float] | None) -> Hits:
         """What one search finds."""
@@ -208,9 +210,10 @@ class _Search:
         retriever = self._retriever
         if retriever.min_score is not None and vector is not None:
             found = {leg: above(hits, vector, retriever.min_score) for leg, hits in found.items()}
-        documents = fuse(
+        fused = fuse(
             found, limit=self._limit, fusion=retriever.fusion, weights=retriever.weights, rrf_k=retriever.rrf_k
         )
+        documents = distinct(fused)
         return documents[: self.k if retriever.reranker is None else max(self.k, retriever.fetch_k or _RERANK_K)]
 
     def finished(self, documents: Sequence[Document]) -> list[Document]:

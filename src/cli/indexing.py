@@ -32,6 +32,9 @@ def index(
         bool, typer.Option("--drop-others", help="With --rebuild: drop what the index holds of other paths.")
     ] = False,
     prune: Annotated[bool, typer.Option(help="Remove files that are gone from the paths.")] = True,
+    ignore_errors: Annotated[
+        bool, typer.Option("--ignore-errors", help="End with exit code 0 although some files failed; they are named.")
+    ] = False,
     name: Annotated[
         str | None,
         typer.Option(help="What this path is called in the index, wherever it is the next time, e.g. handbook."),
@@ -67,7 +70,11 @@ def index(
     else:
         for path, report in zip(paths, reports, strict=True):
             typer.echo(_summary(path, report))
-    if any(report.failed for report in reports):
+            for taken in report.taken:
+                typer.echo(f"  + {printable(taken)}")
+            for passed, why in sorted(report.passed_over.items()):
+                typer.echo(f"  - {printable(passed)}  ({why})")
+    if any(report.failed for report in reports) and not ignore_errors:
         raise typer.Exit(1)
 
 

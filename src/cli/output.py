@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..chunk_keys import END_LINE_KEY, HEADINGS_KEY, SCORE_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
+from ..chunk_keys import (
+    END_LINE_KEY,
+    HEADINGS_KEY,
+    SCORE_KEY,
+    SOURCE_KEY,
+    START_LINE_KEY,
+    TITLE_KEY,
+    original_place,
+)
 
 if TYPE_CHECKING:
     from langchain_core.documents import Document
@@ -113,7 +121,9 @@ def citation(metadata: Mapping[str, Any]) -> str:
     """Where a passage stands: file, lines, headings."""
     place = str(metadata.get(SOURCE_KEY, "?"))
     start, end = metadata.get(START_LINE_KEY), metadata.get(END_LINE_KEY)
-    if start is not None:
+    if (original := original_place(metadata)) is not None:
+        place += f", {original}"
+    elif start is not None:
         place += f":{start}" if end in (None, start) else f":{start}-{end}"
     headings = metadata.get(HEADINGS_KEY) or ([metadata[TITLE_KEY]] if metadata.get(TITLE_KEY) else [])
     return printable(f"{place}  {' > '.join(map(str, headings))}".rstrip())

@@ -35,6 +35,8 @@ class SyncReport:
         requests: Embedding requests that were sent, repeated ones included.
         estimated_tokens: Of the texts to embed, at four characters a token.
         failed: What could not be indexed.
+        taken: Of a dry run, the names of files that would be read, where the loader tells.
+        passed_over: Of a dry run, files and folders that would not, with the reason.
         notes: What a user should know, e.g. that the splitter changed.
         seconds: Wall time.
         dry_run: Whether nothing was written.
@@ -51,6 +53,8 @@ class SyncReport:
     requests: int = 0
     estimated_tokens: int = 0
     failed: list[Failure] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
     dry_run: bool = False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from ..errors import ArchiveError, EmptySourceError, SourceTooLargeError, UnreadableFileError
-from .glob_patterns import Glob
+from .selection import Selection
 from .sources import Files, Report, stable_name, too_large
 
 # What zipfile lets through when the bytes of an archive are damaged.
@@ -19,7 +19,7 @@ _ENCRYPTED = 0x1
 
 
 class Archive(Files):
-    """The files in a zip that a glob matches.
+    """The files in a zip that are chosen.
 
     Nothing is unpacked to disk. A member whose name would lead out of the archive (``../a.md``, ``/a.md``) is reported
     and left out; links are left out.
@@ -28,9 +28,9 @@ class Archive(Files):
         ArchiveError: It is not a zip, or damaged.
     """
 
-    def __init__(self, path: Path, shown: str, glob: Glob, max_total_bytes: int) -> None:
+    def __init__(self, path: Path, shown: str, selection: Selection, max_total_bytes: int) -> None:
         super().__init__(shown)
-        self._glob = glob
+        self._selection = selection
         self._max_total_bytes = max_total_bytes
         self._members: dict[str, zipfile.ZipInfo] = {}
         try:
@@ -45,9 +45,10 @@ class Archive(Files):
         # The last of several members of one name counts, as for every unzip.
         members = {_plain_name(info): info for info in self._zip.infolist() if _is_file(info)}
         self._members = {}
+        self.passed = {}
         for path in sorted(members):
             inside = _inside(path)
-            if not inside or not self._glob.matches(inside):
+            if not inside or not self._takes(inside):
                 continue
             if inside != path:
                 error = UnreadableFileError(f"{path} in {self.shown} is left out: its name leads out of the archive.")
@@ -60,11 +61,24 @@ class Archive(Files):
         if not self._members:
             tops = sorted({info.filename.split("/")[0] for info in self._zip.infolist()})
             raise EmptySourceError(
-                f"No file in {self.shown} matches {self._glob.pattern!r}. "
+                f"No file in {self.shown} matches {self._selection.shown}. "
                 f"Names in it begin with: {', '.join(tops[:5]) or '(it is empty)'}."
             )
         self._check_total()
         return sorted(self._members)
+
+    def _takes(self, path: str) -> bool:
+        """Whether a member is chosen; a `.gitignore` in an archive says nothing, since what it names was packed."""
+        *folders, _ = path.split("/")
+        for depth, folder in enumerate(folders, start=1):
+            if self._selection.leaves_out(folder):
+                self.passed["/".join(folders[:depth]) + "/"] = "made by a program"
+                return False
+        if self._selection.matches(path):
+            return True
+        if not any(part.startswith(".") for part in path.split("/")):
+            self.passed[path] = "excluded" if self._selection.excludes(path) else "not chosen"
+        return False
 
     def _check_total(self) -> None:
         total = sum(info.file_size for info in self._members.values())

@@ -1,12 +1,18 @@
 """Globs over '/'-separated names: the same for a folder and for a zip."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 
 from ..errors import InputError
 
 _ANY_DEPTH = "**"
+# Alternatives in braces, the innermost first; more than so many patterns are a mistake.
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_MOST_PATTERNS = 1000
+
+States = tuple[frozenset[int], ...]
 
 
 class Glob:
@@ -33,6 +39,10 @@ class Glob:
         self.pattern = pattern
         self._parts = [None if part == _ANY_DEPTH else _component(part) for part in parts]
         self.start = self._with_empty_depths({0})
+
+    def names(self, folder: str) -> bool:
+        """Whether one of its components is the name of a folder, to the letter."""
+        return folder in self.pattern.split("/")
 
     def step(self, states: frozenset[int], name: str) -> frozenset[int]:
         """Where the pattern may stand after one more path component; empty when it cannot match any more."""
@@ -81,3 +91,45 @@ class _Component:
 
 def _component(part: str) -> _Component:
     return _Component(re.compile(translate(part)), may_be_hidden=part.startswith("."))
+
+
+class Globs:
+    """Several globs: what one of them matches. Alternatives may stand in braces: ``**/*.{md,mdx}``.
+
+    Raises:
+        InputError: See `Glob`; or braces stand for very many patterns.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        self.patterns = tuple(patterns)
+        self._globs = [Glob(one) for pattern in self.patterns for one in _alternatives(pattern)]
+        self.start: States = tuple(glob.start for glob in self._globs)
+
+    def names(self, folder: str) -> bool:
+        """Whether one of them names a folder to the letter."""
+        return any(glob.names(folder) for glob in self._globs)
+
+    def step(self, states: States, name: str) -> States:
+        """Where the patterns may stand after one more path component; empty when none can match any more."""
+        after = tuple(glob.step(state, name) for glob, state in zip(self._globs, states, strict=True))
+        return after if any(after) else ()
+
+    def is_match(self, states: States) -> bool:
+        """Whether a path that ends here matches."""
+        return any(glob.is_match(state) for glob, state in zip(self._globs, states, strict=True))
+
+    def matches(self, path: str) -> bool:
+        """Whether a whole relative path matches."""
+        return any(glob.matches(path) for glob in self._globs)
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The patterns that one with braces stands for."""
+    found = [pattern]
+    while braces := next((match for one in found if (match := _BRACES.search(one))), None):
+        before, after, word = braces.string[: braces.start()], braces.string[braces.end() :], braces.string
+        at = found.index(word)
+        found[at : at + 1] = [before + part + after for part in braces[1].split(",")]
+        if len(found) > _MOST_PATTERNS:
+            raise InputError(f"The glob {pattern!r} stands for over {_MOST_PATTERNS:,} patterns. Write fewer braces.")
+    return list(dict.fromkeys(found))

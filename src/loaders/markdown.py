@@ -5,7 +5,7 @@ import os
 import stat
 import unicodedata
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,29 +15,29 @@ from langchain_core.documents import Document
 
 from ..chunk_keys import FRONT_MATTER_KEY, SOURCE_KEY, TITLE_KEY
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
-from ..markdown.blocks import first_heading
-from ..markdown.front_matter import front_matter_fields, title_of
+from ..markdown.page import page_title, read_page
 from ..source_parts import part_of, shard_range
 from .archives import Archive
 from .download import Download, KeptDownload, file_name, is_url, public_url
-from .glob_patterns import Glob
+from .kinds import is_known, kind_of
+from .selection import LastSurvey, Selection, Survey
 from .sources import Files, Folder, SingleFile, reason
+from .text_places import places_metadata
 
 MAX_FILE_BYTES = 100 * 2**20
 MAX_TOTAL_BYTES = 2**30
-
-_TEXT_SUFFIXES = (".md", ".markdown", ".mdown", ".mdx", ".txt")
 
 
 class MarkdownLoader(BaseLoader):
     """Loads Markdown files, one document a file, sorted by name and one at a time.
 
-    A document's text is the file as text mode reads it: UTF-8 with or without a byte order mark, line ends as line
-    feeds. Its metadata has
+    A document's text is the file's, line ends as line feeds: UTF-8, or what its byte order mark says. A notebook or a
+    file of reStructuredText is turned into Markdown. Its metadata has
 
     - ``source``: the file's path below the given one, '/'-separated; of a single file, or a URL of one, its name. It
       is the same on every machine, and the identity of the file.
-    - ``title``: the front matter's, or else the first heading; not there when there is neither.
+    - ``title``: the front matter's, else the one heading of level 1 if it is the first of all, else the file's name,
+      or its folder's for ``index`` and ``README``.
     - ``front_matter``: the simple fields of the front matter; not there without any.
 
     Nothing is read before the first document is asked for. Each load downloads a URL anew, but for what `sources` just
@@ -45,8 +45,11 @@ class MarkdownLoader(BaseLoader):
 
     Args:
         path: A file of any name, a folder, a .zip, or an http(s) URL of a file or a .zip.
-        glob: Which files of a folder or archive, e.g. ``**/*.md`` or ``en/faq/*.md``. Upper and lower case differ.
-            Files and folders whose names begin with a dot are left out unless the glob has the dot.
+        glob: Which files of a folder or archive, e.g. ``**/*.md`` or ``en/faq/*.{md,mdx}``, or several such. Upper and
+            lower case differ. Without any, all files of a known kind (`loaders.kinds`) are taken.
+            Files and folders whose names begin with a dot are left out unless the glob has the dot, and folders that
+            programs fill, such as ``node_modules``, unless it names them.
+        exclude: Which of these are left out.
         on_error: Called with what is wrong with one file or folder below the path, which is then left out. Without
             it, the error is raised.
         shard: ``(2, 4)`` for the second of four parts of the files. A file's part depends on its ``source`` alone.
@@ -62,8 +65,9 @@ class MarkdownLoader(BaseLoader):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        glob: str = "**/*.md",
+        glob: str | Sequence[str] = (),
         *,
+        exclude: Sequence[str] = (),
         on_error: Callable[[LoaderError], None] | None = None,
         shard: tuple[int, int] | None = None,
         max_file_bytes: int = MAX_FILE_BYTES,
@@ -79,13 +83,14 @@ class MarkdownLoader(BaseLoader):
         if min(max_file_bytes, max_total_bytes, timeout) <= 0:
             raise InputError("max_file_bytes, max_total_bytes and timeout must be greater than 0.")
         self._is_url = is_url(self.path)
-        self._glob = Glob(glob)
+        self._selection = Selection((glob,) if isinstance(glob, str) else tuple(glob), tuple(exclude))
         self._shard = shard
         self._max_file_bytes = max_file_bytes
         self._max_total_bytes = max_total_bytes
         self._timeout = timeout
         # Shared by shallow copies: they are the same loader with another `on_error`.
         self._kept = KeptDownload()
+        self._last = LastSurvey()
 
     @property
     def root(self) -> str:
@@ -122,6 +127,11 @@ class MarkdownLoader(BaseLoader):
             names = files.names(lambda _: None)
         yield from filter(self._in_shard, names)
 
+    @property
+    def survey(self) -> Survey | None:
+        """Which files the last load took and passed over; None before the first."""
+        return self._last.survey
+
     def close(self) -> None:
         """Remove what `sources` downloaded and no load has read; otherwise it goes with the loader."""
         self._kept.close()
@@ -136,11 +146,11 @@ class MarkdownLoader(BaseLoader):
         if not self._is_url:
             path = self._local_path
             is_single = _is_file(path) and not _is_archive(path, path.name)
-            return source == _source_of(path.name) if is_single else self._glob.matches(source)
+            return source == _source_of(path.name) if is_single else self._selection.matches(source)
         name = file_name(self.path)
         if name.lower().endswith(".zip"):
-            return self._glob.matches(source)
-        return source == _source_of(name) or (not _is_text(name) and self._glob.matches(source))
+            return self._selection.matches(source)
+        return source == _source_of(name) or (not _is_text(name) and self._selection.matches(source))
 
     def lazy_load(self) -> Iterator[Document]:
         """The documents, sorted by source, one file in memory at a time.
@@ -153,7 +163,9 @@ class MarkdownLoader(BaseLoader):
             UnreadableFileError: A file is not UTF-8, may not be read, or went away; only without `on_error`.
         """
         with self._open() as files:
-            for name in filter(self._in_shard, files.names(self._report)):
+            names = [name for name in files.names(self._report) if self._in_shard(name)]
+            self._last.survey = Survey(names, files.passed)
+            for name in names:
                 # A list, so that no variable here keeps a document while the next one is read.
                 yield from self._load(files, name)
 
@@ -173,15 +185,16 @@ class MarkdownLoader(BaseLoader):
             return []
 
     def _document(self, files: Files, name: str) -> Document:
-        text = _decode(files.read(name, self._max_file_bytes), files.describe(name))
-        lines = text.split("\n")
-        fields = front_matter_fields(lines)
-        metadata: dict[str, Any] = {SOURCE_KEY: name}
-        title = title_of(fields) or first_heading(lines)
-        if title:
-            metadata[TITLE_KEY] = title
-        if fields:
-            metadata[FRONT_MATTER_KEY] = fields
+        content = files.read(name, self._max_file_bytes)
+        converted = kind_of(name).convert(content, files.describe(name))
+        # Not kept while the text is read: it may be as long.
+        del content
+        text = converted.text
+        page = read_page(text)
+        metadata: dict[str, Any] = {SOURCE_KEY: name, TITLE_KEY: converted.title or page_title(page, name)}
+        if page.fields:
+            metadata[FRONT_MATTER_KEY] = dict(page.fields)
+        metadata |= places_metadata(converted)
         return Document(page_content=text, metadata=metadata)
 
     def _in_shard(self, name: str) -> bool:
@@ -222,14 +235,14 @@ class MarkdownLoader(BaseLoader):
         except OSError as exc:
             raise UnreadableFileError(f"{shown} cannot be read: {reason(exc)}.") from exc
         if is_folder:
-            return Folder(path, shown, self._glob)
+            return Folder(path, shown, self._selection)
         if _is_archive(path, name):
-            return Archive(path, shown, self._glob, self._max_total_bytes)
+            return Archive(path, shown, self._selection, self._max_total_bytes)
         return SingleFile(path, shown, name)
 
 
 def _is_text(name: str) -> bool:
-    return name.lower().endswith(_TEXT_SUFFIXES)
+    return is_known(name)
 
 
 def _is_archive(path: Path, name: str) -> bool:
@@ -247,15 +260,3 @@ def _is_file(path: Path) -> bool:
 
 def _source_of(name: str) -> str:
     return unicodedata.normalize("NFC", name)
-
-
-def _decode(content: bytes, shown: str) -> str:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise UnreadableFileError(
-            f"{shown} is not UTF-8 (byte {exc.start}). Is it a binary file, or in another encoding? Save it as UTF-8."
-        ) from exc
-    if "\x00" in text:
-        raise UnreadableFileError(f"{shown} has NUL characters: it is a binary file, or UTF-16. Save it as UTF-8.")
-    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -5,23 +5,32 @@ import os
 import stat
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from typing_extensions import override
 
 from ..errors import EmptySourceError, LoaderError, SourceTooLargeError, UnreadableFileError
-from .glob_patterns import Glob
+from .glob_patterns import States
+from .ignoring import IGNORE_FILES, IgnoreRules, is_environment, read_patterns, rules_above
+from .selection import Selection
 
 Report = Callable[[LoaderError], None]
 """Takes what is wrong with one file or folder, and raises it or lets the rest go on."""
 
 
 class Files(ABC):
-    """Files by '/'-separated name, below one root."""
+    """Files by '/'-separated name, below one root.
+
+    Attributes:
+        shown: The root, as messages name it.
+        passed: What `names` passed over, with the reason; folders with a slash at their end.
+    """
 
     def __init__(self, shown: str) -> None:
         self.shown = shown
+        self.passed: dict[str, str] = {}
 
     def describe(self, name: str) -> str:
         """A file, as messages name it."""
@@ -71,23 +80,25 @@ class SingleFile(Files):
 
 
 class Folder(Files):
-    """The files below a folder that a glob matches.
+    """The files below a folder that are chosen.
 
-    A link to a file is that file. A link to a folder is followed when that folder is not found otherwise, and neither
-    holds the root: each folder is read once, however links run in circles.
+    A link to a file is that file, unless it is taken under its own name anyway. A link to a folder is followed when
+    that folder is not found otherwise, and neither holds the root: each folder is read once, however links run in
+    circles. Left out are hidden files, what git ignores (`ignoring`), and folders that programs fill.
     """
 
-    def __init__(self, path: Path, shown: str, glob: Glob) -> None:
+    def __init__(self, path: Path, shown: str, selection: Selection) -> None:
         super().__init__(shown)
         self._path = path
-        self._glob = glob
+        self._selection = selection
         self._renamed: dict[str, str] = {}
 
     @override
     def names(self, report: Report) -> list[str]:
         self._renamed = {}
+        self.passed = {}
         names: set[str] = set()
-        for path in sorted(self._walk(report)):
+        for path in sorted(self._without_twins(self._walk(report))):
             name = stable_name(path, names, self.shown, report)
             if name is not None:
                 names.add(name)
@@ -95,35 +106,102 @@ class Folder(Files):
                     self._renamed[name] = path
         if not names:
             raise EmptySourceError(
-                f"No file in {self.shown} matches {self._glob.pattern!r}. "
+                f"No file in {self.shown} matches {self._selection.shown}.{_found_instead(self.passed)} "
                 f"Is it the right folder? Names that begin with a dot are matched by a glob that has the dot only."
             )
         return sorted(names)
 
-    def _walk(self, report: Report) -> Iterator[str]:
-        """Paths of matching files; links to folders wait until all real folders are known."""
+    def _without_twins(self, found: Iterable[tuple[str, bool]]) -> Iterator[str]:
+        """Paths without links to files that are taken anyway."""
+        links = []
+        places: set[str] = set()
+        for path, is_link in found:
+            if is_link:
+                links.append(path)
+            else:
+                yield path
+        if links:
+            places = {os.path.realpath(self._path / path) for path in self._real}
+        for path in sorted(links):
+            place = os.path.realpath(self._path / path)
+            if place in places:
+                self.passed[path] = "a link to a file that is taken"
+                continue
+            places.add(place)
+            yield path
+
+    def _walk(self, report: Report) -> Iterator[tuple[str, bool]]:
+        """Paths of chosen files, and whether each is a link; links to folders wait until all real folders are known."""
         root = os.path.realpath(self._path)
-        folders = [("", self._glob.start)]
-        links: list[tuple[str, frozenset[int]]] = []
+        self._real: list[str] = []
+        folders = [_Step("", self._selection.start, rules_above(Path(root)))]
+        links: list[_Step] = []
         seen: set[str] = set()
         while folders or links:
-            prefix, states = folders.pop() if folders else heapq.heappop(links)
-            place = os.path.realpath(self._path / prefix)
-            if place in seen or (prefix and _holds(place, root)):
+            step = folders.pop() if folders else heapq.heappop(links)
+            place = os.path.realpath(self._path / step.prefix)
+            if place in seen or (step.prefix and _holds(place, root)):
                 continue
             seen.add(place)
-            for entry in self._entries(prefix, report):
-                after = self._glob.step(states, entry.name)
-                if not after:
-                    continue
-                path = prefix + entry.name
+            entries = self._entries(step.prefix, report)
+            names = [entry.name for entry in entries]
+            if step.prefix and is_environment(names) and not self._selection.names_last(step.prefix):
+                self.passed[step.prefix] = "a virtual environment"
+                continue
+            rules = step.rules.inside(step.prefix, self._ignore_files(step.prefix, names))
+            for entry in entries:
+                path = step.prefix + entry.name
+                after = self._selection.step(step.states, entry.name)
                 kind = _kind(entry)
-                if kind == "folder" and entry.is_symlink():
-                    heapq.heappush(links, (path + "/", after))
-                elif kind == "folder":
-                    folders.append((path + "/", after))
-                elif kind == "file" and self._glob.is_match(after):
-                    yield path
+                if kind == "folder":
+                    below = self._below(_Step(f"{path}/", after, rules, step.is_out), entry.name)
+                    if below is not None and entry.is_symlink():
+                        heapq.heappush(links, below)
+                    elif below is not None:
+                        folders.append(below)
+                elif kind == "file" and self._takes(path, after, rules, is_out=step.is_out):
+                    if not entry.is_symlink():
+                        self._real.append(path)
+                    yield path, entry.is_symlink()
+
+    def _below(self, step: "_Step", name: str) -> "_Step | None":
+        """How to go on below a folder; None where nothing of it is taken."""
+        if not step.states:
+            if not name.startswith("."):
+                self.passed[step.prefix] = "not chosen"
+            return None
+        if self._selection.excludes(step.prefix.rstrip("/")):
+            self.passed[step.prefix] = "excluded"
+            return None
+        verdict = step.rules.verdict(step.prefix)
+        if verdict is False:
+            return step._replace(is_out=False)
+        if verdict or self._selection.leaves_out(name):
+            reason = "ignored" if verdict else "made by a program"
+            if verdict or not step.rules.may_take_back_inside(step.prefix):
+                self.passed[step.prefix] = reason
+                return None
+            return step._replace(is_out=True)
+        return step
+
+    def _takes(self, path: str, states: States, rules: IgnoreRules, *, is_out: bool) -> bool:
+        if path.rpartition("/")[2].startswith(".") and not states:
+            return False
+        if not states or not self._selection.takes(states, path):
+            self.passed[path] = "excluded" if self._selection.excludes(path) else "not chosen"
+            return False
+        verdict = rules.verdict(path)
+        if verdict or (is_out and verdict is None):
+            self.passed[path] = "ignored"
+            return False
+        return True
+
+    def _ignore_files(self, prefix: str, names: Sequence[str]) -> list[tuple[str, str]]:
+        found = []
+        for name in IGNORE_FILES:
+            if name in names and (text := read_patterns(self._path / prefix / name)) is not None:
+                found.append((name, text))
+        return found
 
     def _entries(self, prefix: str, report: Report) -> list[os.DirEntry[str]]:
         try:
@@ -142,6 +220,22 @@ class Folder(Files):
     @override
     def read(self, name: str, limit: int) -> bytes:
         return _read_file(self._path / self._renamed.get(name, name), self.describe(name), limit)
+
+
+class _Step(NamedTuple):
+    """A folder on the way: its path, where the globs stand, which patterns hold, whether it is left out as such."""
+
+    prefix: str
+    states: States
+    rules: IgnoreRules
+    is_out: bool = False
+
+
+def _found_instead(passed: Mapping[str, str]) -> str:
+    files = [name for name in passed if not name.endswith("/")]
+    if not files:
+        return ""
+    return f" There are others, such as {', '.join(sorted(files)[:3])}."
 
 
 def stable_name(path: str, taken: Container[str], shown: str, report: Report) -> str | None:

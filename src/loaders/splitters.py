@@ -8,13 +8,23 @@ from typing import Any
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
-from ..chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, START_INDEX_KEY, START_LINE_KEY, WITHIN_KEY
+from ..chunk_keys import (
+    BODY_START_KEY,
+    END_LINE_KEY,
+    HEADINGS_KEY,
+    LEAD_IN_KEY,
+    PLACES_KEY,
+    START_INDEX_KEY,
+    START_LINE_KEY,
+    WITHIN_KEY,
+)
 from ..errors import InputError
 from ..markdown.block import MAX_HEADING
-from ..markdown.blocks import scan_blocks
-from ..markdown.front_matter import front_matter_fields, front_matter_length, title_of
+from ..markdown.front_matter import described_by, front_matter_length, title_of
+from ..markdown.page import Page, read_page
 from .cutting import Piece, SourceText, cut
 from .sections import Section, join_small, place_headings, sections
+from .text_places import place_of
 
 _IMMUTABLE = frozenset({str, int, float, bool, type(None)})
 
@@ -53,10 +63,21 @@ class _PlacedSplitter(TextSplitter):
             The chunks in order, with their own metadata added.
         """
         return [
-            Document(page_content=chunk, metadata={**_copy(metadata), **own})
-            for text, metadata in zip(texts, metadatas or [{}] * len(texts), strict=True)
+            Document(page_content=chunk, metadata={**_copy(metadata), **own, **_original_place(places, own)})
+            for text, given in zip(texts, metadatas or [{}] * len(texts), strict=True)
+            for places, metadata in [_without_places(given)]
             for chunk, own in self._chunks(text, metadata)
         ]
+
+
+def _without_places(metadata: Mapping[str, Any]) -> tuple[object, Mapping[str, Any]]:
+    """Where in the original the lines of a converted file are from, and the rest of the metadata."""
+    places = metadata.get(PLACES_KEY)
+    return places, metadata if places is None else {key: metadata[key] for key in metadata if key != PLACES_KEY}
+
+
+def _original_place(places: object, own: Mapping[str, Any]) -> dict[str, Any]:
+    return place_of(places, own[START_LINE_KEY] - 1, own[END_LINE_KEY] - 1) if places else {}
 
 
 def _copy(value: Any) -> Any:
@@ -119,9 +140,11 @@ class MarkdownSplitter(_PlacedSplitter):
 
         Edit **milvus.yaml** and set ...
 
-    - Headings inside of fences, comments and preformatted HTML are none. Front matter is left out.
+    - Headings inside of fences, comments and preformatted HTML are none. Front matter is left out, but its description,
+      summary, keywords, tags and aliases stand below the path of the first chunk. A page of nothing else is one chunk.
     - A section longer than ``chunk_size`` is cut between paragraphs, lists, fences and tables, then between lines, then
       inside a line. A block that fits is never cut. A table that must be cut repeats its header before each piece.
+    - Data that is written into the text, such as a picture in a ``data:`` URI, is left out, with ``…`` in its place.
     - A heading without text is seen in the paths of the headings below it; where there are none, it is a chunk.
 
     A chunk's metadata has ``headings`` (texts of the headings above it, outermost first), ``start_line`` and
@@ -129,7 +152,9 @@ class MarkdownSplitter(_PlacedSplitter):
     ``start_index`` (offset of the slice in the source, in characters) and ``body_start`` (offset of the slice in the
     chunk's text): ``page_content[body_start:]`` is found at ``start_index`` to the character. One that begins in the
     middle of a block or a list has ``within``: the line that opened the fence that it goes on with, say, see
-    `milvus_rag.markdown.within`. Other metadata is kept.
+    `milvus_rag.markdown.within`. One that somebody does not understand without what stands before it has ``lead_in``:
+    the list item above, the line that leads to the list or the code, the header of the table in HTML. Other metadata is
+    kept.
 
     Args:
         chunk_size: Greatest length of a slice with its repeated table header, in characters. The path comes on top: at
@@ -161,34 +186,41 @@ class MarkdownSplitter(_PlacedSplitter):
     def fingerprint(self) -> str:
         """Says which splitter with which parameters this is; another one makes other chunks of the same text."""
         return (
-            f"markdown/1:chunk_size={self._most_chars},min_chunk_size={self._min_chunk_size}"
+            f"markdown/2:chunk_size={self._most_chars},min_chunk_size={self._min_chunk_size}"
             f",heading_path={self._heading_path},title={self._title}"
         )
 
     def _chunks(self, text: str, metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-        source = SourceText(text)
-        title = self._document_title(source, metadata)
-        for section in self._sections(source):
+        page = read_page(text)
+        source = SourceText(text, page.lines)
+        title = self._document_title(page, metadata)
+        # What the front matter says of the page stands before its first chunk.
+        about = described_by(page.fields) if title else []
+        for section in self._sections(source, page):
             path = self._path(title, section.headings)
             if not section.blocks:
-                yield path, _place(_heading_alone(source, section), section, len(path))
+                before = "\n\n".join([path, *about])
+                yield before, _place(_heading_alone(source, section), section, len(before))
+                about = []
                 continue
-            before = path + "\n\n" if path else ""
             for piece in cut(source, section.blocks, self._most_chars):
-                lead = before + piece.lead
-                yield lead + text[piece.start : piece.end], _place(piece, section, len(lead))
+                own = text[piece.start : piece.end]
+                lead = "".join(f"{part}\n\n" for part in (path, *_unsaid(about, own)) if part) + piece.lead
+                yield lead + own, _place(piece, section, len(lead))
+                about = []
+        if about or (title and title_of(page.fields) and not page.blocks):
+            yield _front_matter_alone("\n\n".join([title, *about]), page)
 
-    def _sections(self, source: SourceText) -> Iterator[Section]:
-        blocks = scan_blocks(source.lines, front_matter_length(source.lines))
-        parts = place_headings(sections(blocks), in_text=not self._heading_path)
+    def _sections(self, source: SourceText, page: Page) -> Iterator[Section]:
+        parts = place_headings(sections(page.blocks), in_text=not self._heading_path)
         if not self._min_chunk_size:
             return parts
         return join_small(parts, below=self._min_chunk_size, limit=self._most_chars, size=source.size)
 
-    def _document_title(self, source: SourceText, metadata: Mapping[str, Any]) -> str:
+    def _document_title(self, page: Page, metadata: Mapping[str, Any]) -> str:
         if not (self._heading_path and self._title):
             return ""
-        title = title_of(metadata) or title_of(front_matter_fields(source.lines))
+        title = title_of(metadata) or title_of(page.fields)
         return " ".join(title.split())[:MAX_HEADING]
 
     def _path(self, title: str, headings: tuple[str, ...]) -> str:
@@ -196,6 +228,18 @@ class MarkdownSplitter(_PlacedSplitter):
             return ""
         is_repeated = not title or (bool(headings) and headings[0].casefold() == title.casefold())
         return " > ".join(headings if is_repeated else (title, *headings))
+
+
+def _unsaid(about: list[str], text: str) -> list[str]:
+    """What a text does not say itself."""
+    said = " ".join(text.split()) if about else ""
+    return [line for line in about if line not in said]
+
+
+def _front_matter_alone(text: str, page: Page) -> tuple[str, dict[str, Any]]:
+    lines = front_matter_length(page.lines)
+    alone = Section((), None, ())
+    return text, _place(Piece(0, 0, 0, lines - 1), alone, len(text))
 
 
 def _heading_alone(source: SourceText, section: Section) -> Piece:
@@ -211,4 +255,5 @@ def _place(piece: Piece, section: Section, body_start: int) -> dict[str, Any]:
         START_INDEX_KEY: piece.start,
         BODY_START_KEY: body_start,
     }
-    return {**place, WITHIN_KEY: piece.within} if piece.within else place
+    cut_off = {LEAD_IN_KEY: piece.lead_in, WITHIN_KEY: piece.within}
+    return {**place, **{key: value for key, value in cut_off.items() if value}}

@@ -64,6 +64,21 @@ class Block(NamedTuple):
         is_fence = self.kind is Kind.FENCE
         return slice(self.start + (is_fence and not self.goes_on), self.end - (is_fence and self.is_closed))
 
+    def quoted(self, index: int, indent: int, items: tuple[tuple[int, int], ...], opens: int) -> "Block":
+        """A block of what is quoted from a line on, as one of the text around the quote."""
+        return self._replace(
+            kind=Kind.TEXT if self.kind is Kind.HEADING else self.kind,
+            start=self.start + index,
+            end=self.end + index,
+            level=0,
+            heading="",
+            is_cut=False,
+            indent=indent + self.indent,
+            items=(*items, *((began + index, column) for began, column in self.items)),
+            opens=opens + self.opens,
+            quotes=self.quotes + 1,
+        )
+
     def behind(self, line: int) -> "Block":
         """The block as it is in the text from a line on; of what began before, only that is known that it did."""
         goes_on = self.start < line

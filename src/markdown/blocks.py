@@ -8,12 +8,16 @@ render to:
   deeper in an item, or in a quote, is a part of the item or quote, and text.
 - A fence may be indented to any depth, save below indented code, and be closed by a line that is indented less. One in
   a list item goes on behind a line that somebody forgot to indent, where the next fence of all is the one to close it.
+- A fence that is never closed, or is followed by another one that opens before it is, ends at the first heading inside
+  of it that stands apart between blank lines, so that no page loses its headings. That is not so for a fence that shows
+  Markdown, and for pieces of pages, which often end in the middle of a fence.
 - A comment that begins inside a line of text hides what looks like headings until it is closed. Other HTML, save
   preformatted text, hides nothing, and blanks before a tag make no code.
 - A table ends at the first line without a bar. Its header has a bar, and any number of cells. It may begin in the
   middle of a list item or a quote without being indented or marked.
 - Setext headings are looked for outside of lists and quotes only, and no longer than ``MAX_HEADING``.
-- The bullet of word processors begins a list item.
+- The bullet of word processors begins a list item. What is indented below an admonition or a tab of Python-Markdown
+  (``!!! note``, ``=== "Linux"``) belongs to it, and is no code.
 - Quotes are looked into ``_MAX_QUOTES`` deep; a list in a quote ends at a line without the quote's mark.
 """
 
@@ -22,7 +26,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from .block import MAX_HEADING, Block, Kind
-from .front_matter import front_matter_length
 from .heading_text import heading_text
 from .lines import (
     BULLETS,
@@ -32,34 +35,31 @@ from .lines import (
     heading_level,
     indent_of,
     is_delimiter_row,
+    is_example,
     is_html,
     is_raw_html,
     is_tag,
     is_thematic_break,
     item_columns,
     opens_comment,
+    opens_container,
 )
 
 _MAX_QUOTES = 16
 
 
-def scan_blocks(lines: Sequence[str], start: int = 0) -> Iterator[Block]:
+def scan_blocks(lines: Sequence[str], start: int = 0, *, is_whole: bool = False) -> Iterator[Block]:
     r"""Find the blocks of a Markdown text, in linear time.
 
     Args:
         lines: The text split at ``"\n"``.
         start: Index of the first line to look at, e.g. the one behind the front matter.
+        is_whole: Whether it is a page, and no piece of one: then a fence that nobody closed ends at a heading.
 
     Yields:
         Blocks in order. They cover every line but blank ones between blocks.
     """
-    return _Scanner(lines).blocks(start)
-
-
-def first_heading(lines: Sequence[str]) -> str | None:
-    """The text of the first heading behind the front matter, or None."""
-    blocks = scan_blocks(lines, front_matter_length(lines))
-    return next((block.heading for block in blocks if block.heading), None)
+    return _Scanner(lines, is_whole=is_whole).blocks(start)
 
 
 def is_prose(text: str) -> bool:
@@ -70,12 +70,20 @@ def is_prose(text: str) -> bool:
 # All blocks other than paragraphs begin with one of these, or, a table, contain a bar.
 _MARKS_OF_OTHERS = ("|", "    ", "\t", "```", "~~~", "<!--", "<pre")
 _ITEM_MARKS = frozenset(f"{BULLETS}0123456789")
-_MARKS = _ITEM_MARKS | frozenset("#`~<>=_")
+_MARKS = _ITEM_MARKS | frozenset("#`~<>=_!?")
 
 
 class _Scanner:
-    def __init__(self, lines: Sequence[str], quotes: int = 0, *, in_paragraph: bool = False) -> None:
+    def __init__(
+        self,
+        lines: Sequence[str],
+        quotes: int = 0,
+        *,
+        in_paragraph: bool = False,
+        is_whole: bool = False,
+    ) -> None:
         self._lines = lines
+        self._is_whole = is_whole
         self._quotes = quotes
         self._found: list[Block] = []
         # The text or indented code being read, which ends where it begins.
@@ -169,6 +177,12 @@ class _Scanner:
                 self._open = None
                 self._found.append(heading)
                 return index + 1
+        if mark in "!?=" and opens_container(body):
+            self._leave(inside)
+            self._add(Block(Kind.TEXT, index, index + 1, indent=indent, items=tuple(self._items)))
+            self._items.append((index, indent + 4))
+            self._columns.append(indent + 4)
+            return index + 1
         if mark in "-_*" and is_thematic_break(body):
             self._leave(inside)
             self._add(Block(Kind.RULE, index, index + 1, indent=indent, items=tuple(self._items)))
@@ -266,7 +280,7 @@ class _Scanner:
             # What is quoted is covered whole, so blank lines of it are blocks of nothing.
             if start > last:
                 self._found.append(Block(Kind.TEXT, last, start, indent=indent, quotes=1))
-            self._found.append(_quoted(block, index, indent, tuple(self._items), opens if start == index else 0))
+            self._found.append(block.quoted(index, indent, tuple(self._items), opens if start == index else 0))
             last, kind = block.end + index, block.kind
         if end > last:
             self._found.append(Block(Kind.TEXT, last, end, indent=indent, quotes=1))
@@ -289,16 +303,32 @@ class _Scanner:
 
     def _fence_end(self, index: int, marks: str, column: int) -> int:
         margin = self._columns[-1] if self._columns else 0
+        heading = 0
+        # Of an example in Markdown headings and fences are a part.
+        may_be_open = self._is_whole and not margin and not is_example(self._lines[index], marks)
         for number in range(index + 1, len(self._lines)):
             inside = self._lines[number]
             body = inside.strip()
             if not body:
                 continue
-            if body[0] == marks[0] and closes_fence(inside, marks, column):
-                return number + 1
+            if body[0] == marks[0]:
+                if closes_fence(inside, marks, column):
+                    return number + 1
+                if heading and body.startswith(marks) and fence_marks(body):
+                    return heading
+            elif may_be_open and not heading and body[0] == "#" and self._stands_apart(number):
+                heading = number
             if margin and indent_of(inside) < margin:
                 return self._fence_end_outside(number, marks, column, margin)
-        return len(self._lines)
+        return heading or len(self._lines)
+
+    def _stands_apart(self, number: int) -> bool:
+        """Whether a line in a fence that may never be closed is a heading of the page rather than a comment."""
+        line = self._lines[number]
+        level = heading_level(line)
+        if not level or self._lines[number - 1].strip():
+            return False
+        return level > 1 or number + 1 == len(self._lines) or not self._lines[number + 1].strip()
 
     def _fence_end_outside(self, index: int, marks: str, column: int, margin: int) -> int:
         """The end of a fence in a list item after a line that leaves the item.
@@ -360,19 +390,3 @@ def _atx_heading(index: int, body: str, level: int) -> Block:
     text = heading_text(body[level : 8 * MAX_HEADING])
     is_cut = max(len(text), len(body) // 8) > MAX_HEADING
     return Block(Kind.HEADING, index, index + 1, level, text[:MAX_HEADING], is_cut)
-
-
-def _quoted(block: Block, index: int, indent: int, items: tuple[tuple[int, int], ...], opens: int) -> Block:
-    """A block of a quote that begins at a line, as one of the text around it."""
-    return block._replace(
-        kind=Kind.TEXT if block.kind is Kind.HEADING else block.kind,
-        start=block.start + index,
-        end=block.end + index,
-        level=0,
-        heading="",
-        is_cut=False,
-        indent=indent + block.indent,
-        items=(*items, *((began + index, column) for began, column in block.items)),
-        opens=opens + block.opens,
-        quotes=block.quotes + 1,
-    )

@@ -1,7 +1,9 @@
-"""YAML front matter: where it ends, and its simple fields."""
+"""Front matter in YAML, TOML or JSON: where it ends, and its simple fields."""
 
+import json
 import math
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
@@ -11,11 +13,16 @@ import yaml
 from ..chunk_keys import TITLE_KEY
 
 MAX_CHARACTERS = 16_384
-"""Longer blocks between two ``---`` lines are not taken for front matter, so that a long text never is."""
+"""Longer blocks between two marks are not taken for front matter, so that a long text never is."""
+
+DESCRIBING_KEYS = ("description", "summary", "keywords", "tags", "aliases")
+"""Fields that say what a page is about, as site generators and note-taking programs name them."""
 
 FrontMatterValue: TypeAlias = str | int | float | bool | list[str | int | float | bool]
 
 _FIRST_KEY = re.compile(r"""\{|["']?\w[^:]{0,200}:(?:\s|$)""")
+_FIRST_TOML = re.compile(r"""\[|["']?[\w-][^=]{0,200}=""")
+_FIRST_JSON = re.compile('"')
 
 
 # What PyYAML's loader in C nests without harm; it overflows the stack of a thread at some thousand levels.
@@ -36,10 +43,10 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 def front_matter_length(lines: Sequence[str]) -> int:
-    """Count the lines of the front matter, both ``---`` lines included.
+    """Count the lines of the front matter, the marks around it included: ``---``, ``+++``, or the braces of JSON.
 
     A text that merely begins with a thematic break has none: the first line that is neither blank nor a comment must
-    look like a key, and comments alone (they may be headings) do not make one.
+    look like a key, and comments alone (they may be headings) do not make one. Braces must hold valid JSON.
 
     Args:
         lines: The lines of a text, from its first.
@@ -47,8 +54,19 @@ def front_matter_length(lines: Sequence[str]) -> int:
     Returns:
         The number of lines, 0 when there is no front matter.
     """
-    if not lines or lines[0].removeprefix("\ufeff").rstrip() != "---":
-        return 0
+    match lines[0].removeprefix("\ufeff").rstrip() if lines else "":
+        case "---":
+            return _marked_length(lines, ("---", "..."), _FIRST_KEY)
+        case "+++":
+            return _marked_length(lines, ("+++",), _FIRST_TOML)
+        case "{":
+            length = _marked_length(lines, ("}",), _FIRST_JSON)
+            return length if length and _json(lines[:length]) is not None else 0
+        case _:
+            return 0
+
+
+def _marked_length(lines: Sequence[str], ends: tuple[str, ...], first_key: re.Pattern[str]) -> int:
     size = 0
     key_seen = comment_seen = False
     for number, line in enumerate(lines[1:], 2):
@@ -56,12 +74,12 @@ def front_matter_length(lines: Sequence[str]) -> int:
         if size > MAX_CHARACTERS:
             return 0
         content = line.strip()
-        if content in ("---", "...") and line.startswith(content):
+        if content in ends and line.startswith(content):
             return number if key_seen or not comment_seen else 0
         if content.startswith("#"):
             comment_seen = True
         elif content and not key_seen:
-            if not _FIRST_KEY.match(content):
+            if not first_key.match(content):
                 return 0
             key_seen = True
     return 0
@@ -75,22 +93,62 @@ def front_matter_fields(lines: Sequence[str]) -> dict[str, FrontMatterValue]:
 
     Returns:
         Strings, numbers, booleans, dates (as ISO 8601 strings) and lists of these by their key. Nested mappings,
-        nulls and numbers that JSON cannot express are left out. Front matter that is not valid YAML has no fields.
+        nulls and numbers that JSON cannot express are left out. Front matter that is not valid has no fields.
     """
     length = front_matter_length(lines)
     if not length:
         return {}
+    match lines[0].removeprefix("\ufeff").rstrip():
+        case "---":
+            loaded = _yaml("\n".join(lines[1 : length - 1]))
+        case "+++":
+            loaded = _toml("\n".join(lines[1 : length - 1]))
+        case _:
+            loaded = _json(lines[:length])
+    if not isinstance(loaded, dict):
+        return {}
+    fields = ((key, _simple(value)) for key, value in loaded.items() if isinstance(key, str))
     try:
-        text = "\n".join(lines[1 : length - 1])
-        is_plain = not _UNALIKE & set(text) and len(_OPENERS.findall(text)) < _SHALLOW
-        loaded = yaml.load(text, Loader=_FastLoader if is_plain else _PlainLoader)  # noqa: S506 - both are safe ones
-        if not isinstance(loaded, dict):
-            return {}
-        fields = ((key, _simple(value)) for key, value in loaded.items() if isinstance(key, str))
         return {key: value for key, value in fields if value is not None}
+    except ValueError:
+        # A number of more digits than Python writes.
+        return {}
+
+
+def described_by(fields: Mapping[str, object]) -> list[str]:
+    """What some fields say of the page's content, a line each: its description first, then named lists of words."""
+    lines = []
+    for key in DESCRIBING_KEYS:
+        value = fields.get(key)
+        words = value if isinstance(value, list) else [value]
+        text = " ".join(", ".join(str(word) for word in words if word and isinstance(word, str | int | float)).split())
+        if text:
+            is_prose = isinstance(value, str) and key in DESCRIBING_KEYS[:2]
+            lines.append(text if is_prose else f"{key}: {text}")
+    return lines
+
+
+def _yaml(text: str) -> object:
+    is_plain = not _UNALIKE & set(text) and len(_OPENERS.findall(text)) < _SHALLOW
+    try:
+        return yaml.load(text, Loader=_FastLoader if is_plain else _PlainLoader)  # noqa: S506 - both are safe ones
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
         # PyYAML lets the errors of its constructors through: an impossible date, an endless number, a nesting too deep.
-        return {}
+        return None
+
+
+def _toml(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json(lines: Sequence[str]) -> object:
+    try:
+        return json.loads("\n".join(lines).removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def title_of(fields: Mapping[str, object]) -> str:

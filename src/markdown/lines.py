@@ -16,6 +16,7 @@ _HTML_BLOCK = re.compile(
     r"|tbody|td|tfoot|th|thead|title|tr|ul)(?:[\s/>]|$)|<[!?]",
     re.IGNORECASE,
 )
+_CONTAINER = re.compile(r"(?:!!!|\?\?\?\+?)[ \t]+[\w\u2026]|===[!+]?[ \t]+[\"\u2026]")
 _TAG_ALONE = re.compile(r"</?[A-Za-z][^<>]*>$")
 
 
@@ -54,6 +55,11 @@ def closes_fence(line: str, marks: str, column: int) -> bool:
     """Whether a line closes a fence that was opened with some marks at a column."""
     body = line.strip()
     return body.startswith(marks) and not body.strip(marks[0]) and indent_of(line) < column + 4
+
+
+def is_example(opening: str, marks: str) -> bool:
+    """Whether a line opens a fence that shows Markdown."""
+    return opening.strip().lstrip(marks[0]).strip(" {.").lower().startswith(("md", "markdown", "mkd", "rmd", "qmd"))
 
 
 def item_columns(flat: str, start: int) -> Iterator[tuple[int, int]]:
@@ -101,6 +107,11 @@ def is_html(body: str) -> bool:
 def is_tag(body: str) -> bool:
     """Whether a line is a tag and nothing else."""
     return body[0] == "<" and _TAG_ALONE.match(body) is not None
+
+
+def opens_container(body: str) -> bool:
+    """Whether a line opens an admonition or a tab, whose content is indented by four."""
+    return _CONTAINER.match(body) is not None
 
 
 def opens_comment(line: str) -> bool:

@@ -7,10 +7,13 @@ of a page with HTML tables need not be paid for. Text without markup stays as it
 
 import html
 import re
+from collections.abc import Iterator
 
 from .block import Kind
 from .blocks import is_prose
-from .within import scan_piece
+from .encoded import has_data, without_data
+from .noise import has_noise, without_noise
+from .within import scan_piece, words_of
 
 # Elements of HTML that real pages hold. `<your_name>` and `List<String>` are text.
 _TAG = re.compile(
@@ -28,33 +31,41 @@ _INDENTED = re.compile(r"(?:\A|\n[ \t]*\n)[ \t]*(?: {4}|\t)")
 _RULE = frozenset("|:- \t")
 
 
-def plain_text(markdown: str, *, start: int = 0, within: str = "", link_names: bool = False) -> str:
+def plain_text(markdown: str, *, start: int = 0, within: str = "", lead_in: str = "", link_names: bool = False) -> str:
     """Leave out what is markup.
 
     Gone are HTML tags and comments, targets of links and images, the rules and bars of tables, marks of emphasis and
-    code. Code blocks are kept as they are, without their fences.
+    code, and what is meant for the program that renders a page, see `milvus_rag.markdown.noise`. Code blocks are kept
+    as they are, without their fences. What a piece stands in is said before it.
 
     Args:
         markdown: A chunk of a page.
         start: Where in it the Markdown begins, behind titles that are none.
         within: What it stands in, see `milvus_rag.markdown.within`.
+        lead_in: What leads to it, which is said before it.
         link_names: Whether the last part of a link's target stays, a file's name mostly.
 
     Returns:
         Its text; `markdown` itself where there is no markup.
     """
-    return _plain_text(markdown, start, within, link_names=link_names)
+    return _plain_text(markdown, start, within, lead_in, link_names=link_names)
 
 
-def is_read_anew(markdown: str, *, start: int = 0, within: str = "") -> bool:
-    """Whether `plain_text` reads a chunk in another way than before it knew of indented code and of ``within``."""
+def reading_version(markdown: str, *, start: int = 0, within: str = "", lead_in: str = "") -> int:
+    """The version of `plain_text` since which it reads a chunk as it does now.
+
+    Version 1 knew nothing of indented code and of ``within``, version 2 nothing of noise and of what leads to a piece.
+    """
+    body = markdown[start:] if start else markdown
+    if lead_in or words_of(within) or (has_noise(body) and _is_noisy(markdown, start, within)):
+        return 3
     if not is_prose(within):
-        return _first_plain_text(markdown) != _plain_text(markdown, start, within, link_names=False)
+        return 1 if _first_plain_text(markdown) == _plain_text(markdown, start, within, version=2) else 2
     if not _INDENTED.search(markdown, max(start - 2, 0)):
-        return False
-    lines = markdown[start:].split("\n")
+        return 1
+    lines = body.split("\n")
     code = (lines[block.code] for block in scan_piece(lines, within) if block.kind is Kind.CODE)
-    return any(_plain_prose(own, link_names=False) != ["\n".join(own)] for own in code)
+    return 2 if any(_plain_prose(own, link_names=False, version=2) != ["\n".join(own)] for own in code) else 1
 
 
 def _first_plain_text(markdown: str) -> str:
@@ -70,45 +81,77 @@ def _first_plain_text(markdown: str) -> str:
             else:
                 parts.append(line)
         elif mark and "`" not in line[mark.end() :]:
-            parts += _plain_prose(prose, link_names=False)
+            parts += _plain_prose(prose, link_names=False, version=2)
             prose = []
             fence = mark[1]
         else:
             prose.append(line)
-    return "\n".join([*parts, *_plain_prose(prose, link_names=False)])
+    return "\n".join([*parts, *_plain_prose(prose, link_names=False, version=2)])
 
 
-def _plain_text(markdown: str, start: int, within: str, *, link_names: bool) -> str:
+def _is_noisy(markdown: str, start: int, within: str) -> bool:
+    """Whether there is anything in a chunk that `plain_text` takes for noise."""
     if not within and is_prose(markdown):
-        return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names))
-    lines = markdown[start:].split("\n")
-    parts: list[str] = []
-    prose: list[str] = []
+        return without_noise(markdown) != markdown
+    for kind, own in _parts(markdown[start:].split("\n"), within):
+        text = "\n".join(own)
+        if (kind is Kind.TEXT and without_noise(text) != text) or (kind is Kind.FENCE and has_data(text)):
+            return True
+    return False
+
+
+def _plain_text(
+    markdown: str, start: int, within: str, lead_in: str = "", *, link_names: bool = False, version: int = 3
+) -> str:
+    if not within and not lead_in and is_prose(markdown):
+        return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names, version=version))
     titles = markdown[: max(start - 1, 0)].split("\n") if start else []
+    said = [text for text in (lead_in, "" if lead_in else words_of(within)) if text and version > 2]
+    found = _plain_prose(titles, link_names=link_names, version=2)
+    found += _plain_prose(said, link_names=link_names, version=version)
+    for kind, own in _parts(markdown[start:].split("\n"), within):
+        if kind is Kind.TEXT:
+            found += _plain_prose(own, link_names=link_names, version=version)
+        elif kind is Kind.PREFORMATTED:
+            found.append(_unescaped(_without_tags("\n".join(own))))
+        else:
+            found += _code(own, version)
+    return "\n".join(found)
+
+
+def _parts(lines: list[str], within: str) -> Iterator[tuple[Kind, list[str]]]:
+    """Prose, preformatted HTML and the lines of code, in order; tables and what is behind comments are prose."""
+    prose: list[str] = []
     at = 0
     for block in scan_piece(lines, within):
         prose += lines[at : block.start]
         at = block.end
         own = lines[block.start : block.end]
         if block.is_code or block.kind is Kind.PREFORMATTED:
-            parts += _plain_prose(prose, link_names=link_names)
+            yield Kind.TEXT, prose
             prose = []
-            parts += lines[block.code] if block.is_code else [_unescaped(_without_tags("\n".join(own)))]
+            yield (Kind.FENCE, lines[block.code]) if block.is_code else (Kind.PREFORMATTED, own)
         elif block.kind is Kind.TABLE:
             prose += [line.replace("|", " ") for line in own if not _is_rule(line)]
         elif block.kind is Kind.COMMENT:
             prose.append(_behind_comments("\n".join(own), goes_on=block.goes_on))
         else:
             prose += own
-    prose += lines[at:]
-    return "\n".join(
-        [*_plain_prose(titles, link_names=link_names), *parts, *_plain_prose(prose, link_names=link_names)]
-    )
+    yield Kind.TEXT, [*prose, *lines[at:]]
 
 
-def _plain_prose(lines: list[str], *, link_names: bool) -> list[str]:
+def _code(lines: list[str], version: int) -> list[str]:
+    if version < 3 or not has_data(text := "\n".join(lines)):
+        return lines
+    return [without_data(text)]
+
+
+def _plain_prose(lines: list[str], *, link_names: bool, version: int) -> list[str]:
     """Lines outside of code blocks."""
     text = "\n".join(lines)
+    if version > 2 and (quiet := without_noise(text)) != text:
+        text = quiet
+        lines = text.split("\n")
     kept = [line for line in _without_comments(text).split("\n") if not _is_rule(line)] if "--" in text else lines
     if not kept:
         return []

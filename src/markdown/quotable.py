@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from .block import Block, Kind
+from .encoded import without_data
 from .front_matter import front_matter_length
 from .heading_text import without_endings
 from .lines import fence_marks, indent_of
+from .noise import without_noise
 from .sentences import SENTENCE_MARKS, WIDE_COLON, sentences
 from .within import fence_line, scan_piece
 
@@ -28,7 +30,7 @@ _UNSEEN = re.compile(r"\s*<(?:script|style)\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Quotable:
-    """A sentence, list item, table row or code block, to the character as it stands in the text.
+    """A sentence, list item, table row or code block, as it stands in the text.
 
     Attributes:
         text: What is quoted.
@@ -39,7 +41,9 @@ class Quotable:
         fence: Of code that begins or ends outside of the text, the line that opens it and the marks that close it, as
             far as they are not part of the text.
         is_heading: It is a heading: worth a quote only where nothing else is.
+        is_code: It is code.
         inline: It stands in a paragraph, where blanks separate it from its neighbours.
+        is_joined: No blank separates it from the one before, as in Chinese and Japanese.
     """
 
     text: str
@@ -48,8 +52,15 @@ class Quotable:
     headings: tuple[str, ...] = ()
     table_head: str = ""
     is_heading: bool = False
+    is_code: bool = False
     inline: bool = False
+    is_joined: bool = False
     fence: tuple[str, str] = ("", "")
+
+    @property
+    def is_prose(self) -> bool:
+        """It is read on from what stands before it: a sentence, an item, a row."""
+        return not self.is_code and not self.is_heading
 
     @property
     def leads_in(self) -> bool:
@@ -60,9 +71,10 @@ class Quotable:
 def quotables(text: str, headings: tuple[str, ...] = (), *, start: int = 0, within: str = "") -> list[Quotable]:
     """Cut Markdown into sentences, list items, table rows, code blocks and headings.
 
-    Nothing is rewritten. Front matter, comments, pictures and lines of nothing but tags are left out. A line after a
-    bare ``###``, which is what the tutorials' ``split("# ")`` leaves of a heading, is a heading, and so is the first
-    line of the text where a blank line and more text follow.
+    Nothing is rewritten, but noise is left out (`milvus_rag.markdown.noise`), the marks of quotes with it, and so are
+    front matter, comments, pictures and lines of nothing but tags. A line after a bare ``###``, which is what the
+    tutorials' ``split("# ")`` leaves of a heading, is a heading, and so is the first line of the text where a blank
+    line and more text follow.
 
     Args:
         text: A chunk, or chunks joined with line breaks.
@@ -80,9 +92,9 @@ class _Cutter:
     """One pass over the blocks of a text."""
 
     def __init__(self, lines: list[str], headings: tuple[str, ...], within: str) -> None:
-        self._lines = lines
         self._within = within
         self._blocks = list(scan_piece(lines, within))
+        self._lines = _for_readers(lines, self._blocks)
         self._given = headings
         self._known = {heading.strip() for heading in headings}
         self._known_path = " > ".join(headings)
@@ -159,7 +171,12 @@ class _Cutter:
         if self._is_known(line) or (due and self._is_heading(start, end)):
             yield self._heading(line, line, 6)
             start += 1
-        yield from (self._piece(sentence, inline=True) for sentence in sentences(self._text(start, end)))
+        text = self._text(start, end)
+        at = 0
+        for sentence in sentences(text):
+            begins = text.find(sentence, at)
+            yield self._piece(sentence, inline=True, is_joined=0 < begins == at)
+            at = begins + len(sentence)
 
     def _is_heading(self, start: int, end: int) -> bool:
         """Whether a line that may be a heading without marks looks like one, and has text below it."""
@@ -212,9 +229,9 @@ class _Cutter:
             opening = fence_line(self._within if block.goes_on else self._lines[block.start])
             closing = "" if block.is_closed else fence_marks(opening)
             text = self._text(block.start, end)
-            yield self._piece(text, fence=(opening if block.goes_on else "", closing))
+            yield self._piece(text, is_code=True, fence=(opening if block.goes_on else "", closing))
         elif not _UNSEEN.match(self._lines[block.start]):
-            yield self._piece(self._text(block.start, end))
+            yield self._piece(self._text(block.start, end), is_code=block.is_code)
 
     def _header(self) -> str:
         """The header of the table that the text stands in, as far as it is known."""
@@ -260,9 +277,40 @@ class _Cutter:
             part = after
 
     def _piece(
-        self, text: str, *, table_head: str = "", inline: bool = False, fence: tuple[str, str] = ("", "")
+        self,
+        text: str,
+        *,
+        table_head: str = "",
+        inline: bool = False,
+        is_joined: bool = False,
+        is_code: bool = False,
+        fence: tuple[str, str] = ("", ""),
     ) -> Quotable:
-        return Quotable(text, self._block, self._section, self._headings, table_head, inline=inline, fence=fence)
+        return Quotable(
+            text,
+            self._block,
+            self._section,
+            self._headings,
+            table_head,
+            inline=inline,
+            is_joined=is_joined,
+            is_code=is_code,
+            fence=fence,
+        )
+
+
+def _for_readers(lines: list[str], blocks: Sequence[Block]) -> list[str]:
+    """The lines without noise; as many of them."""
+    kept = lines
+    for block in blocks:
+        text = "\n".join(lines[block.start : block.end])
+        is_read = block.kind is Kind.TEXT or block.kind is Kind.TABLE
+        quiet = without_noise(text) if is_read else without_data(text)
+        if quiet != text:
+            kept = list(lines) if kept is lines else kept
+            own = quiet.split("\n")
+            kept[block.start : block.end] = [*own, *[""] * (block.end - block.start - len(own))]
+    return kept
 
 
 def _is_mute(line: str) -> bool:

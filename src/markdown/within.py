@@ -11,14 +11,20 @@ text is left out; for the middle of a line it ends with ``…``, and without a l
 What else a reader should know, such as the text of these items, can be said in the same way.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..chunk_keys import WITHIN_KEY
+from ..chunk_keys import LEAD_IN_KEY, WITHIN_KEY
 from .block import Block, Kind
 from .blocks import scan_blocks
 from .lines import fence_marks, indent_of
 
+_WORD = re.compile(r"[^\W\d_]")
+# Lines that say what a piece is, and nothing of what it is about.
+_OPENING = re.compile(
+    r"[> \t]*(?:(?:[-+*\u2022]|\d+[.)])[ \t]+)*(?:```|~~~|<!--|<pre)|[> \t]*<table[^<>]*>\s*$", re.IGNORECASE
+)
 ELLIPSIS = "\u2026"
 # What is longer is cut, and of list items left out, since metadata is stored with every piece.
 _MAX_LINE = 256
@@ -121,6 +127,14 @@ def scan_piece(lines: Sequence[str], within: str) -> Iterator[Block]:
             yield block.behind(before)
 
 
+def words_of(within: str) -> str:
+    """What somebody reads of what a piece stands in: the text of list items, of a lead-in, of a table's header."""
+    if not within:
+        return ""
+    lines = [line for line in within.split("\n") if _WORD.search(line) and not _OPENING.match(line)]
+    return "\n".join(lines).replace(ELLIPSIS, "")
+
+
 def markdown_start(text: str, body_start: int) -> int:
     """Where in a chunk's text its Markdown begins: behind the path of titles, before a table's header.
 
@@ -162,4 +176,10 @@ def fence_line(opening: str) -> str:
 def within_of(metadata: Mapping[str, Any]) -> str:
     """What a chunk stands in, as its metadata say."""
     found = metadata.get(WITHIN_KEY)
+    return found if isinstance(found, str) else ""
+
+
+def lead_in_of(metadata: Mapping[str, Any]) -> str:
+    """What leads to a chunk, as its metadata say."""
+    found = metadata.get(LEAD_IN_KEY)
     return found if isinstance(found, str) else ""

@@ -13,14 +13,13 @@ from hashlib import blake2b
 from typing import Any
 
 from ..chunk_keys import BODY_START_KEY
-from ..markdown.plain_text import is_read_anew, plain_text
-from ..markdown.within import markdown_start, within_of
+from ..markdown.plain_text import plain_text, reading_version
+from ..markdown.within import lead_in_of, markdown_start, within_of
 from ..text_analysis import analyse
 from .layout import MAX_VARCHAR
 
 # A change of `plain_text` gets a new version for the chunks that it reads in another way, whose vectors the next sync
-# makes anew. All others keep the first one, and with it the vectors that an index has.
-_FIRST_PLAIN_TEXT, _PLAIN_TEXT_VERSION = 1, 2
+# makes anew. All others keep the one that they had, and with it the vectors that an index has.
 # A shorter text has no more terms than Milvus keeps: hardly a character makes more than one of them, of six letters.
 _LEAST_CUT = MAX_VARCHAR // 9
 
@@ -40,8 +39,8 @@ def embedded_as(text: str, metadata: Mapping[str, Any] | None) -> str:
     if title_end is None:
         return "text"
     start = markdown_start(text, title_end)
-    is_new = is_read_anew(text, start=start, within=within_of(metadata or {}))
-    return f"plain text {_PLAIN_TEXT_VERSION if is_new else _FIRST_PLAIN_TEXT}"
+    stands = metadata or {}
+    return f"plain text {reading_version(text, start=start, within=within_of(stands), lead_in=lead_in_of(stands))}"
 
 
 def embedded_texts(texts: Sequence[str], metadatas: Sequence[Mapping[str, Any]] | None) -> list[str]:
@@ -82,7 +81,8 @@ def _terms(text: str, language: str, metadata: Mapping[str, Any] | None) -> list
 
 def _plain(text: str, title_end: int, metadata: Mapping[str, Any] | None, *, link_names: bool = False) -> str:
     start = markdown_start(text, title_end)
-    return plain_text(text, start=start, within=within_of(metadata or {}), link_names=link_names)
+    stands = metadata or {}
+    return plain_text(text, start=start, within=within_of(stands), lead_in=lead_in_of(stands), link_names=link_names)
 
 
 def _title_end(metadata: Mapping[str, Any] | None) -> int | None:

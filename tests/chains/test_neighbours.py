@@ -320,3 +320,14 @@ class TestFilters:
         (free,) = milvus_retriever(handbook, k=1, expand=2).invoke("restore_collection", filter={})
 
         assert free.metadata["chunks"] == [0, 1, 2]
+
+
+def test_data_that_was_left_out_between_two_chunks_is_so_in_what_they_make() -> None:
+    data = "iVBORw0KGgoAAAANSUhEUg" * 100
+    cut = MarkdownSplitter().create_documents(
+        [f"# Tower\n\nIt is tall.\n\n![View](data:image/png;base64,{data})\n\nBells ring."], [{"source": "a"}]
+    )
+    for at, document in enumerate(cut):
+        document.id, document.metadata["chunk"] = str(at), at
+    (merged,) = with_neighbours(Shelf(*cut), cut[:1], 1)
+    assert merged.page_content == "Tower\n\nIt is tall.\n\n![View](data:image/png;base64,…)\n\nBells ring."

@@ -181,7 +181,7 @@ class TestPagesOfStrangers:
         folder.mkdir()
         page = "# Zebras \x1b]0;owned\x07 \u202e [/b]\n\nZebras have \x1b[31mstripes\x9b0m.\tAll of them.\n"
         (folder / self.NAME).write_text(page)
-        (folder / f"wide{self.NAME}").write_bytes("Text.".encode("utf-16"))
+        (folder / f"wide{self.NAME}").write_bytes(b"Text \xe9.")
         return folder
 
     def test_nothing_printed_holds_it(self, run: Run, hostile: Path) -> None:

@@ -232,3 +232,58 @@ def test_a_terminal_shows_a_bar(docs: Path) -> None:
     assert b"Indexing" in shown
     assert b"3/3" in shown
     assert b"4 added" in out
+
+
+def test_what_is_passed_over_is_said_in_a_line_and_listed_by_a_dry_run(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    (folder / "node_modules").mkdir(parents=True)
+    for name in ("a.md", "b.MDX", "c.png", "d.draft.md", "node_modules/README.md"):
+        (folder / name).write_text("Text.")
+    ran = run("index", folder, "--exclude", "*.draft.md")
+    assert ran.stderr == (
+        "Note: Taken: 2 files (1 .md, 1 .mdx); passed over: 2 files (1 .md, 1 .png) and folders node_modules/.\n"
+    )
+    dry = run("index", folder, "--exclude", "*.draft.md", "--dry-run")
+    assert dry.stdout.splitlines()[1:] == [
+        "  + a.md",
+        "  + b.MDX",
+        "  - c.png  (not chosen)",
+        "  - d.draft.md  (excluded)",
+        "  - node_modules/  (made by a program)",
+    ]
+    (one,) = run("index", folder, "--dry-run", "--json").json["runs"]
+    assert one["taken"] == ["a.md", "b.MDX", "d.draft.md"]
+
+
+def test_globs_add_up_and_the_environment_may_have_several(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for name in ("a.md", "b.mdx", "c.txt", "d.rst"):
+        (folder / name).write_text("Text.")
+    assert run("index", folder, "--glob", "*.{md,mdx}", "--glob", "*.txt", "--json").json["added"] == 3
+    monkeypatch.setenv("MILVUS_RAG_GLOB", "*.{md,mdx}, *.rst")
+    assert [file["taken"] for file in run("index", folder, "--dry-run", "--json").json["runs"]] == [
+        ["a.md", "b.mdx", "d.rst"]
+    ]
+
+
+def test_a_wrong_file_need_not_be_every_runs_exit_code(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("Text.")
+    (tmp_path / "docs" / "bad.md").write_bytes(b"Caf\xe9.")
+    assert run("index", tmp_path / "docs").exit_code == 1
+    ran = run("index", tmp_path / "docs", "--ignore-errors")
+    assert ran.exit_code == 0
+    assert "Failed: bad.md" in ran.stderr
+
+
+def test_a_passage_that_is_in_two_files_takes_one_place(run: Run, tmp_path: Path) -> None:
+    for name in ("docs/a.md", "docs/mirror/a.md", "docs/b.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("# Bells\n\nThe bells ring at noon.\n")
+    (tmp_path / "docs/b.md").write_text("# Ropes\n\nRopes of bells are made of hemp.\n")
+    run("index", tmp_path / "docs")
+    hits = run("search", "bells", "-k", "2", "--json").json["hits"]
+    assert [hit["text"].partition("\n")[0] for hit in hits] == ["Bells", "Ropes"]

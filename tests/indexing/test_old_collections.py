@@ -1,4 +1,6 @@
-"""Collections that version 0.1 made are taken over: nothing is embedded again, nothing is lost, nothing is doubled.
+"""Collections that version 0.1 made are taken over: nothing is lost, nothing is doubled.
+
+Nothing is embedded again but a page that has another title now: without a heading, its file's name stands for one.
 
 `made_by_0.1.tar.gz` holds a database that version 0.1.0 made of the folder beside it, as ``/srv/handbook/docs``.
 """
@@ -57,9 +59,12 @@ def test_a_sync_embeds_nothing_again(
         in_its_place(store, made / "docs")
     before, vectors = places(store), {row_id: row["vector"] for row_id, row in snapshot(store).items()}
     report = sync(MarkdownLoader(made / "docs"), MarkdownSplitter(), store)
-    assert (report.added, report.removed, report.failed, embedding.texts) == (0, 0, [], [])
-    assert places(store) == before
-    assert {row_id: row["vector"] for row_id, row in snapshot(store).items()} == vectors
+    assert (report.added, report.removed, report.failed) == (1, 1, [])
+    assert embedding.texts == ["milk\n\nMilk is white."]
+    assert places(store) - before == {("milk.md", 0, "milk\n\nMilk is white.")}
+    now = {row_id: row["vector"] for row_id, row in snapshot(store).items()}
+    assert len(now.keys() & vectors.keys()) == 3
+    assert all(now[row_id] == vectors[row_id] for row_id in now.keys() & vectors.keys())
     again = sync(MarkdownLoader(made / "docs"), MarkdownSplitter(), store)
     assert (again.unchanged, again.changed, again.notes) == (4, False, [])
     assert [known.place for known in known_roots(store.layout)] == [str(made / "docs")]

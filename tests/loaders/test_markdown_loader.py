@@ -42,10 +42,8 @@ def test_a_document_is_a_file_with_its_source_title_and_fields(tmp_path: Path) -
     text = "---\nid: a\ntitle: The title\ntags: [x, y]\n---\n\n# Heading\n"
     write(tmp_path, en__faq__a=text, en__b="```\n# no\n```\n## Second ##\n# First\n", c="no heading")
     assert MarkdownLoader(tmp_path).load() == [
-        Document(page_content="no heading", metadata={"source": "c.md"}),
-        Document(
-            page_content="```\n# no\n```\n## Second ##\n# First\n", metadata={"source": "en/b.md", "title": "Second"}
-        ),
+        Document(page_content="no heading", metadata={"source": "c.md", "title": "c"}),
+        Document(page_content="```\n# no\n```\n## Second ##\n# First\n", metadata={"source": "en/b.md", "title": "b"}),
         Document(
             page_content=text,
             metadata={
@@ -77,17 +75,17 @@ def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, text: str
     path = tmp_path_factory.mktemp("texts") / "a.md"
     path.write_bytes(text.encode())
     loader = MarkdownLoader(path)
-    if "\0" in text:
+    if text.count("\0") * 20 > len(text.removeprefix("\ufeff")):
         with pytest.raises(UnreadableFileError):
             loader.load()
     else:
-        assert loader.load()[0].page_content == path.read_text(encoding="utf-8-sig")
+        assert loader.load()[0].page_content == path.read_text(encoding="utf-8-sig").replace("\0", "\ufffd")
 
 
 def test_order_and_choice_of_files(tmp_path: Path) -> None:
     write(tmp_path, b="", a__b="", a="", **{"a-b": "", "en__faq__x": "", "en__x": "", ".git__x": "", ".x": ""})
     (tmp_path / "a.txt").write_text("")
-    assert sources(MarkdownLoader(tmp_path)) == ["a-b.md", "a.md", "a/b.md", "b.md", "en/faq/x.md", "en/x.md"]
+    assert sources(MarkdownLoader(tmp_path)) == ["a-b.md", "a.md", "a.txt", "a/b.md", "b.md", "en/faq/x.md", "en/x.md"]
     assert sources(MarkdownLoader(tmp_path, "en/*.md")) == ["en/x.md"]
     assert sources(MarkdownLoader(str(tmp_path) + "/", ".git/*")) == [".git/x.md"]
     assert sources(MarkdownLoader(tmp_path / "en")) == ["faq/x.md", "x.md"]
@@ -199,7 +197,7 @@ def test_a_limit_of_nothing_is_refused(limit: str) -> None:
 
 
 def test_a_folder_where_nothing_matches_is_named_with_the_glob(tmp_path: Path) -> None:
-    with pytest.raises(EmptySourceError, match=rf"{tmp_path} matches '\*\*/\*\.md'"):
+    with pytest.raises(EmptySourceError, match=rf"{tmp_path} matches a known kind"):
         MarkdownLoader(tmp_path).load()
     write(tmp_path, **{".hidden": "x"})
     with pytest.raises(EmptySourceError, match="a dot"):
@@ -225,7 +223,8 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
     [
         (PNG, "bad.md in .* is not UTF-8 .byte 0."),
         ("caf\xe9".encode("latin-1"), "bad.md in .* is not UTF-8 .byte 3."),
-        ("text".encode("utf-16"), "bad.md in .* is not UTF-8"),
+        ("text".encode("utf-16-le"), "bad.md in .* NUL .* UTF-16 without"),
+        (b"\xff\xfe\x00\xd8", "bad.md in .* is not UTF-16 .byte 2."),
         (b"GIF89a\x00", "bad.md in .* NUL"),
         (b"\xed\xa0\x80", "bad.md in .* is not UTF-8"),
     ],
@@ -299,7 +298,7 @@ def test_a_line_of_50_megabytes_is_read(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_bytes(b"word " * 10_000_000)
     (document,) = MarkdownLoader(tmp_path).lazy_load()
     assert len(document.page_content) == 50_000_000
-    assert document.metadata == {"source": "a.md"}
+    assert document.metadata == {"source": "a.md", "title": "a"}
 
 
 # --- links and names

@@ -10,8 +10,9 @@ from langchain_core.documents import Document
 
 from milvus_rag.errors import InputError
 from milvus_rag.loaders.splitters import MarkdownSplitter
-from milvus_rag.markdown.blocks import MAX_HEADING, Kind, scan_blocks
+from milvus_rag.markdown.blocks import MAX_HEADING, Kind
 from milvus_rag.markdown.front_matter import front_matter_length
+from milvus_rag.markdown.page import read_page
 from support.markdown_texts import MARKDOWN, WORDS
 
 
@@ -213,7 +214,7 @@ def test_a_heading_too_long_for_a_path_is_part_of_the_text_too() -> None:
     assert len(second.page_content) < MAX_HEADING + 20
 
 
-@pytest.mark.parametrize("text", ["", "\n \n\t\n", "---\ntitle: x\n---\n", "#\n\n##"])
+@pytest.mark.parametrize("text", ["", "\n \n\t\n", "---\nid: x\n---\n", "#\n\n##"])
 def test_a_text_without_content_has_no_chunks(text: str) -> None:
     assert chunks(text) == []
 
@@ -245,7 +246,7 @@ def test_the_fingerprint_tells_splitters_apart() -> None:
     ]
     assert len({splitter.fingerprint for splitter in variants}) == len(variants)
     assert MarkdownSplitter().fingerprint == (
-        "markdown/1:chunk_size=1200,min_chunk_size=0,heading_path=True,title=True"
+        "markdown/2:chunk_size=1200,min_chunk_size=0,heading_path=True,title=True"
     )
 
 
@@ -317,7 +318,7 @@ def test_no_character_of_the_body_is_lost_or_reordered(text: str, parameters: di
             for number in range(chunk.metadata["start_line"] - 1, chunk.metadata["end_line"]):
                 kept[number] = True
     missing = {number for number in range(body_lines, len(lines)) if not kept[number] and lines[number].strip()}
-    headings = [block for block in scan_blocks(lines, body_lines) if block.kind is Kind.HEADING]
+    headings = [block for block in read_page(text).blocks if block.kind is Kind.HEADING]
     assert missing <= {number for block in headings for number in range(block.start, block.end)}
     seen = "\n".join(chunk.page_content for chunk in found)
     assert all(dense(block.heading) in dense(seen) for block in headings)
@@ -371,7 +372,7 @@ def test_the_milvus_documentation_is_split_whole(milvus_docs: Path) -> None:
         kept = {n for chunk in found for n in range(chunk.metadata["start_line"] - 1, chunk.metadata["end_line"])}
         headings = {
             number
-            for block in scan_blocks(lines, front_matter_length(lines))
+            for block in read_page(text).blocks
             if block.kind is Kind.HEADING
             for number in range(block.start, block.end)
         }

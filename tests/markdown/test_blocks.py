@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
-from milvus_rag.markdown.blocks import MAX_HEADING, Kind, first_heading, scan_blocks
+from milvus_rag.markdown.blocks import MAX_HEADING, Kind, scan_blocks
 from milvus_rag.markdown.heading_text import heading_text
 from support.markdown_texts import MARKDOWN, PLAIN_MARKDOWN
 
@@ -36,7 +36,7 @@ def places(text: str, kind: Kind) -> list[tuple[int, int]]:
         ("## Both {#here} ##", [(2, "Both")]),
         ("## A set {1, 2}", [(2, "A set {1, 2}")]),
         (r"# 1\. One \# two", [(1, "1. One # two")]),
-        ("## [`load()`](load.md) of ![](x.png)C", [(2, "`load()` of C")]),
+        ("## [`load()`](load.md) of ![](x.png)C", [(2, "load() of C")]),
         ('## <a name="x"></a>List<String>', [(2, "List<String>")]),
         ("#", [(1, "")]),
         ("Title\n===", [(1, "Title")]),
@@ -129,11 +129,6 @@ def test_a_heading_of_any_length_is_cut_to_what_a_path_can_carry() -> None:
 
 def test_a_long_paragraph_above_a_rule_is_no_heading() -> None:
     assert headings("word " * 60 + "\n---") == []
-
-
-def test_the_first_heading_is_looked_for_behind_the_front_matter() -> None:
-    assert first_heading(["---", "# a comment", "title: x", "---", "", "#", "", "## First", "# Second"]) == "First"
-    assert first_heading(["---", "title: x", "---", "text"]) is None
 
 
 def test_heading_text_of_markup_alone_is_kept() -> None:

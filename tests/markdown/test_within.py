@@ -92,7 +92,7 @@ def test_code_that_somebody_forgot_to_indent_is_code_in_every_further_piece(open
 _LINES = st.sampled_from(
     ["text", "", "", "    four", "     five", "- item", "  two", "1. one", "  - nested", "    - four", "-   wide",
      "```", "```py", "~~~", "  ```", "> quote", "> ```", "> code", "    ```x", "word " * 20, "x = `**y**` # z",
-     "<!-- c -->"]
+     "<!-- c -->", "!!! note", '=== "tab"']
 )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_what_stands_behind_code_is_quoted_alone() -> None:
     *_, last = chunks(PAGE, chunk_size=260)
     answer = str(ExtractiveChatModel().invoke(rag_messages("Which port is it?", [last])).content)
 
-    assert "> The port is [19530](ports.md).\n" in answer
+    assert "\n> The port is [19530](ports.md). Cats purr.\n" in answer
     assert "`" not in answer
 
 

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
 from milvus_rag import ExtractiveChatModel
 from milvus_rag.errors import InputError
-from milvus_rag.models.quoting.chat import INTRODUCTION, NO_ANSWER, NO_QUESTION
+from milvus_rag.models.quoting.chat import INTRODUCTION, NEAREST, NO_ANSWER, NO_QUESTION
 
 STORAGE = """ Where does Milvus store data?
 
@@ -170,13 +171,59 @@ def test_the_sources_stand_under_their_quotes() -> None:
 
 
 @pytest.mark.parametrize("question", ["How do I bake bread in Milvus?", "the of and", "???"])
-def test_a_question_that_nothing_matches_is_not_answered(question: str) -> None:
-    assert ExtractiveChatModel().invoke([_ask(question, STORAGE, WINDOWS)]).content == NO_ANSWER
+def test_where_no_sentence_stands_out_the_nearest_is_quoted_and_said_to_be(question: str) -> None:
+    answer = str(ExtractiveChatModel().invoke([_ask(question, STORAGE, WINDOWS)]).content)
+    assert answer.startswith(f"{NEAREST}\n\n> Milvus deals with two types of data")
 
 
 def test_no_context_is_no_answer_and_no_question_is_said_to_be_none() -> None:
     assert ExtractiveChatModel().invoke("Where is data stored?").content == NO_ANSWER
     assert ExtractiveChatModel().invoke([_ask("", STORAGE)]).content == NO_QUESTION
+
+
+def _of(question: str, *documents: dict[str, Any], **fields: Any) -> str:
+    answer = str(ExtractiveChatModel(**fields).invoke([_ask(question, documents=list(documents))]).content)
+    return re.sub(r"^> ?", "", answer, flags=re.MULTILINE)
+
+
+def test_every_piece_may_answer_and_not_only_the_one_of_the_best_score() -> None:
+    """A short line that repeats a word of the question is no answer, and keeps none from being one."""
+    signature = {"text": "`dusk(): time`\n\n- Returns the moment of the last light.", "headings": ["dusk()"]}
+    other = {"text": "A function is in it. A formula has functions, a formula returns them.", "headings": ["Kinds"]}
+    answer = _of("What does the formula function dusk() return?", other, signature)
+    assert answer.startswith(INTRODUCTION)
+    assert "Returns the moment" in answer
+
+
+def test_what_stands_around_in_a_retrieved_passage_comes_along_while_there_is_room() -> None:
+    story = " ".join(f"In year {n} nothing of note was seen there." for n in range(100))
+    answer = _of(
+        "When did the bell crack?", {"text": f"{story} The bell cracked. It was cold. {story}", "source": "a.md"}
+    )
+    assert "The bell cracked. It was cold." in answer
+    assert 400 < len(answer) < 900
+
+
+def test_a_passage_that_says_nothing_of_the_question_is_not_quoted_to_fill_room() -> None:
+    answer = _of("Who cracked the bell?", {"text": "Tom cracked the bell."}, {"text": "Ropes are made of hemp."})
+    assert "hemp" not in answer
+
+
+class _Meals(Embeddings):
+    """Whether a text is about a meal."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [1.0, 0.0] if re.search("lunch|eats", text) else [0.0, 1.0]
+
+
+def test_sentences_are_compared_by_meaning_where_an_embedding_is_at_hand() -> None:
+    text = "The tower is tall. Ropes are made of hemp. The keeper eats at noon."
+    answer = _of("lunch?", {"text": text}, embedding=_Meals(), max_quotes=1)
+    assert answer.startswith(NEAREST)
+    assert "The keeper eats at noon." in answer
 
 
 def test_chinese_and_korean_passages_are_quoted() -> None:
@@ -228,7 +275,9 @@ def test_every_quote_stands_in_the_context_to_the_character(lines: list[str]) ->
     context = "\n".join(lines)
     answer = str(ExtractiveChatModel().invoke([_ask("milvus data", context)]).content)
     if answer not in (NO_ANSWER, NO_QUESTION):
-        quoted = re.sub(r"^> ?", "", answer.removeprefix(INTRODUCTION).strip(), flags=re.MULTILINE)
+        quoted = re.sub(
+            r"^> ?", "", answer.removeprefix(INTRODUCTION).removeprefix(NEAREST).strip(), flags=re.MULTILINE
+        )
         for block in re.split(r"\n\n| \[…\] |(?<=data\.) |\n(?=- )", quoted):
             assert block in context
 
@@ -237,7 +286,9 @@ def test_every_quote_stands_in_the_context_to_the_character(lines: list[str]) ->
 @pytest.mark.huge
 def test_hostile_passages_are_answered_from_in_linear_time(unit: str) -> None:
     """100,000 characters each: were anything quadratic, this would take minutes."""
-    assert "zebra" in _quotes("Where is the zebra?", f"The zebra is here. {unit * (100_000 // len(unit))}")
+    page = f"The zebra is here. {unit * (100_000 // len(unit))}"
+    assert "zebra" in _quotes("Where is the zebra?", page)
+    assert "zebra" in _of("Where is the zebra?", {"text": page})
 
 
 def test_a_link_whose_address_holds_brackets_is_taken_for_one() -> None:

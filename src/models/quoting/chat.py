@@ -4,21 +4,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.embeddings import Embeddings
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ...follow_ups import standalone_question
 from ...message_keys import STANDALONE_KEY
 from .passages import read_enquiry
-from .quotation import Quotation, quote
+from .quotation import Meaning, Quotation, quote
 
-NO_ANSWER = "The documents do not seem to answer this question: no sentence of them matches its words."
+NO_ANSWER = "There is no text to quote: the passages are empty."
 NO_QUESTION = "There is no question to answer."
 INTRODUCTION = "No language model was used: these are the documents' own words that match the question best."
+NEAREST = "No language model was used, and no sentence stands out: this is what comes nearest to the question."
 
 # A word with the blanks before it; characters of languages without blanks one at a time.
 _TOKEN = re.compile(
@@ -40,10 +43,15 @@ class ExtractiveChatModel(BaseChatModel):
             a chosen one (the line that introduces a list, the list that a sentence introduces) comes with it.
         language: Whose stop words and stems are used to compare words: a Snowball language, or ``"none"``. A call may
             bring its own: ``model.invoke(messages, language="german")``.
+        embedding: Compares sentences with the question by meaning too, the same that found the passages; by words
+            alone without one.
     """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
 
     max_quotes: int = Field(default=5, ge=1)
     language: str = "english"
+    embedding: Embeddings | None = Field(default=None, exclude=True)
 
     @property
     def _llm_type(self) -> str:
@@ -85,6 +93,21 @@ class ExtractiveChatModel(BaseChatModel):
         end = AIMessageChunk(content="", response_metadata=_NAME, usage_metadata=_usage(messages, tokens))
         yield ChatGenerationChunk(message=end)
 
+    def _meaning(self, question: str) -> Meaning | None:
+        """How like the question texts are, where an embedding says so."""
+        embedding = self.embedding
+        if embedding is None:
+            return None
+
+        def likeness(texts: Sequence[str]) -> list[float]:
+            vectors = np.asarray(embedding.embed_documents(list(texts)), dtype=np.float32)
+            asked = np.asarray(embedding.embed_query(question), dtype=np.float32)
+            lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(asked)
+            cosines = np.divide(vectors @ asked, lengths, out=np.zeros(len(texts)), where=lengths > 0)
+            return [float(cosine) for cosine in cosines]
+
+        return likeness
+
     def _answer(self, messages: list[BaseMessage], stop: list[str] | None, language: str = "", **_: Any) -> str:
         if (question := _standalone(messages, language or self.language)) is not None:
             return question
@@ -92,10 +115,15 @@ class ExtractiveChatModel(BaseChatModel):
         if not enquiry.question:
             return NO_QUESTION
         quotations = quote(
-            enquiry.question, enquiry.passages, max_quotes=self.max_quotes, language=language or self.language
+            enquiry.question,
+            enquiry.passages,
+            max_quotes=self.max_quotes,
+            language=language or self.language,
+            meaning=self._meaning(enquiry.question),
         )
         quoted = [_as_markdown(quotation, numbered=enquiry.citations) for quotation in quotations]
-        answer = "\n\n".join([INTRODUCTION, *quoted]) if quotations else NO_ANSWER
+        introduction = NEAREST if any(quotation.is_nearest for quotation in quotations) else INTRODUCTION
+        answer = "\n\n".join([introduction, *quoted]) if quotations else NO_ANSWER
         ends = [position for word in stop or () if word and (position := answer.find(word)) >= 0]
         return answer[: min(ends)] if ends else answer
 

@@ -7,8 +7,16 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage
 
-from ...chunk_keys import BODY_START_KEY, END_LINE_KEY, HEADINGS_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
-from ...markdown.within import markdown_start, within_of
+from ...chunk_keys import (
+    BODY_START_KEY,
+    END_LINE_KEY,
+    HEADINGS_KEY,
+    SOURCE_KEY,
+    START_LINE_KEY,
+    TITLE_KEY,
+    original_place,
+)
+from ...markdown.within import lead_in_of, markdown_start, within_of
 from ...message_keys import CITATIONS_KEY, DOCUMENTS_KEY, SEARCH_QUESTION_KEY
 
 # A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none. Three patterns, and no
@@ -37,9 +45,12 @@ class Passage:
         headings: Those above it, the outermost first.
         start_line: Its first line in the document, from 1.
         end_line: Its last.
+        place: Where in the file it was converted from it stands, such as a page; empty where it has lines.
         start: Where in its text the Markdown begins, behind titles that are none.
         within: What it stands in, see `milvus_rag.markdown.within`.
         number: Its own among all that came with the question, from 1.
+        lead_in: What leads to it: the list item above it, say.
+        is_one: Whether it is one passage as it was retrieved. Of a context that is text, nobody knows how many it has.
     """
 
     text: str
@@ -47,15 +58,20 @@ class Passage:
     headings: tuple[str, ...] = ()
     start_line: int | None = None
     end_line: int | None = None
+    place: str = ""
     start: int = 0
     within: str = ""
     number: int = 1
+    lead_in: str = ""
+    is_one: bool = False
 
     @property
     def citation(self) -> str:
         """File, lines and innermost heading, e.g. ``faq/a.md, lines 3-9: Storage``; empty when nothing is known."""
         place = self.source or ""
-        if self.source and self.start_line is not None:
+        if self.source and self.place:
+            place += f", {self.place}"
+        elif self.source and self.start_line is not None:
             end = self.end_line if self.end_line is not None else self.start_line
             place += f", line {end}" if end == self.start_line else f", lines {self.start_line}-{end}"
         heading = self.headings[-1] if self.headings else ""
@@ -181,9 +197,12 @@ def _passage_of(document: Mapping[str, Any], number: int) -> Passage:
         headings=_headings_of(document.get(TITLE_KEY), document.get(HEADINGS_KEY)),
         start_line=_line_of(document.get(START_LINE_KEY)),
         end_line=_line_of(document.get(END_LINE_KEY)),
+        place=original_place(document) or "",
         start=markdown_start(text, body_start) if body_start else 0,
         within=within_of(document),
         number=number,
+        lead_in=lead_in_of(document),
+        is_one=True,
     )
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,6 +32,22 @@ _LIGHTEST, _HEAVIEST = 0.7, 3.0
 _FIRST_CJK = "\u2e80"
 # A section whose headings hold this part of the question's weight answers it from its first piece on ("Yes.").
 _SAME_QUESTION = 0.7
+# What likeness in meaning is worth, of a piece's value.
+_MEANING = 0.3
+# Of so many pieces, those that come first: each takes some milliseconds.
+_MOST_COMPARED = 150
+# So many characters are quoted at least, where there are as many, and so much more than what is chosen.
+_LEAST_ROOM, _MORE = 510, 1.6
+# Code, and any piece of a passage of which nothing is chosen, is worth at least this part of the best one.
+_WORTH_QUOTING = 0.25
+# What another citation takes of it.
+_CITATION = 60
+# What a Chinese, Japanese or Korean character counts.
+_CJK_CHARACTERS = 2.5
+# After so many pieces that are too long for the room that is left, nothing else is tried.
+_MOST_MISSES = 10
+# What a piece gains from each neighbour that is quoted, and from being in the first passage.
+_BESIDE, _FIRST = 0.6, 0.15
 # What a chosen piece introduces is brought along up to this many characters.
 _COMPANY = 1200
 
@@ -41,6 +57,8 @@ _LINK = re.compile(rf"\[[^\[\]]*{_ADDRESS_PATTERN}")
 # What a link leads to is not said by it.
 _ADDRESS = re.compile(_ADDRESS_PATTERN)
 
+Meaning = Callable[[Sequence[str]], Sequence[float]]
+
 
 @dataclass(frozen=True, slots=True)
 class Quotation:
@@ -49,6 +67,7 @@ class Quotation:
     text: str
     citation: str
     number: int
+    is_nearest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +76,63 @@ class _Candidate:
     passage: int
     position: int
     terms: tuple[str, ...]
+    is_led: bool = False
 
 
 def quote(
-    question: str, passages: Sequence[Passage], *, max_quotes: int = 5, language: str = "english"
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    max_quotes: int = 5,
+    language: str = "english",
+    meaning: Meaning | None = None,
 ) -> list[Quotation]:
     """Choose the pieces of the passages that best match the question.
 
     A piece is worth what its words that the question asks for are worth (BM25), more when they stand side by side as
-    they do in the question, when the headings above it hold them, and when its passage was retrieved first.
+    they do in the question, when the headings above it hold them, and when its passage was retrieved first; and, where
+    meanings can be compared, what its likeness to the question is worth. What stands around a chosen piece comes along
+    while there is room, since an answer goes on over the end of a sentence.
 
     Args:
         question: What was asked.
         passages: The most relevant first.
-        max_quotes: How many pieces are chosen; those that belong to a chosen one are not counted.
+        max_quotes: How many pieces are chosen; those that belong to a chosen one, and what stands around it, are not
+            counted.
         language: See `milvus_rag.text_analysis.analyse`.
+        meaning: Says of texts how like the question each is, from -1 to 1.
 
     Returns:
-        One quotation a passage, the best first; none when nothing matches well enough.
+        One quotation a passage, the best first. Where no piece holds enough of the question's words, it is the opening
+        of the first passage, which is said to be the nearest; none where there is no text at all.
     """
     asked = list(dict.fromkeys(analyse(question, language)))
     pieces = list(_candidates(passages, language))
-    if not asked or not pieces:
+    if not pieces:
         return []
     scores = _Scores(asked, pieces, language)
-    ranked = sorted(range(len(pieces)), key=lambda i: (-scores.of[i], i))
-    best = scores.of[ranked[0]]
-    if best <= 0 or scores.coverage(ranked[0]) < _FLOOR:
+    values = _with_meaning(scores, [piece.piece.text for piece in pieces], meaning)
+    chosen = _matching(scores, values, pieces, max_quotes=max_quotes)
+    is_nearest = not chosen
+    if is_nearest:
+        chosen = [max(range(len(pieces)), key=lambda i: values[i])] if meaning and max(values) > 0 else [0]
+    own = _with_company(set(chosen), pieces)
+    around = _grown(own, values, pieces, passages)
+    return _put_together(chosen, around, pieces, passages, is_nearest=is_nearest)
+
+
+def _matching(
+    scores: "_Scores", values: Sequence[float], pieces: Sequence["_Candidate"], *, max_quotes: int
+) -> list[int]:
+    """The best pieces, of those that hold enough of the question; all of its words are in none for a bare match."""
+    ranked = [i for i in sorted(range(len(pieces)), key=lambda i: (-values[i], i)) if scores.coverage(i) >= _FLOOR]
+    if not ranked or values[ranked[0]] <= 0:
         return []
+    best = values[ranked[0]]
     chosen: list[int] = []
     seen: set[str] = set()
     for i in ranked:
-        if len(chosen) == max_quotes or scores.of[i] < _NEAR_BEST * best:
+        if len(chosen) == max_quotes or values[i] < _NEAR_BEST * best:
             break
         text = " ".join(pieces[i].piece.text.split())
         if text not in seen:
@@ -98,7 +142,65 @@ def quote(
         opening = i - pieces[i].position
         if scores.coverage(i, headings_only=True) >= _SAME_QUESTION and opening not in chosen:
             chosen.append(opening)
-    return _put_together(chosen, pieces, passages)
+    return chosen
+
+
+def _with_meaning(scores: "_Scores", texts: Sequence[str], meaning: Meaning | None) -> list[float]:
+    """Scores of words and likenesses, each part of the best one."""
+    best = max(scores.of)
+    words = [score / best for score in scores.of] if best > 0 else scores.of
+    if meaning is None:
+        return words
+    likeness = list(meaning(texts[:_MOST_COMPARED]))
+    least, most = min(likeness), max(likeness)
+    likeness += [least] * (len(texts) - len(likeness))
+    scaled = [(like - least) / (most - least) if most > least else 0.0 for like in likeness]
+    return [(1 - _MEANING) * word + _MEANING * like for word, like in zip(words, scaled, strict=True)]
+
+
+def _grown(
+    chosen: set[int], values: Sequence[float], pieces: Sequence["_Candidate"], passages: Sequence[Passage]
+) -> set[int]:
+    """The chosen pieces, and what is worth most beside them while there is room."""
+    room = max(_LEAST_ROOM, _MORE * sum(_length(pieces[i].piece.text) for i in chosen))
+    grown = set(chosen)
+    used = sum(_length(pieces[i].piece.text) for i in chosen)
+    seen = {" ".join(pieces[i].piece.text.split()) for i in chosen}
+    near = {pieces[i].passage for i in chosen}
+    waiting = {
+        i
+        for i, piece in enumerate(pieces)
+        if i not in grown
+        and passages[piece.passage].is_one
+        # Prose comes along by standing beside what is chosen, all else by what it says itself.
+        and ((piece.passage in near and piece.piece.is_prose) or values[i] >= _WORTH_QUOTING)
+    }
+    misses = 0
+    while waiting and misses < _MOST_MISSES:
+        i = max(waiting, key=lambda i: (_worth_beside(i, grown, values, pieces), -i))
+        waiting.discard(i)
+        is_new = all(pieces[j].passage != pieces[i].passage for j in grown)
+        length = _length(pieces[i].piece.text) + is_new * _CITATION
+        text = " ".join(pieces[i].piece.text.split())
+        if used + length > room or text in seen:
+            misses += 1
+            continue
+        grown.add(i)
+        seen.add(text)
+        used += length
+    return grown
+
+
+def _worth_beside(i: int, grown: set[int], values: Sequence[float], pieces: Sequence["_Candidate"]) -> float:
+    beside = [j for j in (i - 1, i + 1) if j in grown and pieces[j].passage == pieces[i].passage]
+    return values[i] + _BESIDE * len(beside) + _FIRST * (pieces[i].passage == 0)
+
+
+def _length(text: str) -> int:
+    """Its characters; of languages without blanks each counts for some, as it says as much as a word."""
+    if text.isascii():
+        return len(text)
+    return len(text) + int((_CJK_CHARACTERS - 1) * sum(character >= _FIRST_CJK for character in text))
 
 
 def _candidates(passages: Sequence[Passage], language: str) -> Iterator[_Candidate]:
@@ -107,8 +209,10 @@ def _candidates(passages: Sequence[Passage], language: str) -> Iterator[_Candida
         bodies = [piece for piece in found if not piece.is_heading]
         position = Counter[int]()
         for piece in bodies or found:
-            terms = tuple(analyse(_ADDRESS.sub("]", piece.text), language))
-            yield _Candidate(piece, number, position[piece.section], terms)
+            is_led = bool(passage.lead_in) and piece.block == (bodies or found)[0].block
+            text = f"{passage.lead_in}\n{piece.text}" if is_led else piece.text
+            terms = tuple(analyse(_ADDRESS.sub("]", text), language))
+            yield _Candidate(piece, number, position[piece.section], terms, is_led)
             position[piece.section] += 1
 
 
@@ -131,7 +235,7 @@ class _Scores:
         piece = self._pieces[i]
         own = () if headings_only else piece.terms
         held = set(own).union(*(self._terms_of_heading[heading] for heading in piece.piece.headings))
-        return sum(self._weight[term] for term in self._asked if term in held) / sum(self._weight.values())
+        return sum(self._weight[term] for term in self._asked if term in held) / (sum(self._weight.values()) or 1.0)
 
     def _score(self, piece: _Candidate) -> float:
         counts = Counter(piece.terms)
@@ -161,16 +265,20 @@ def _weight(term: str, occurs: int, pieces: int) -> float:
     return min(max(math.log(1 + (pieces - occurs + 0.5) / (occurs + 0.5)), _LIGHTEST), _HEAVIEST)
 
 
-def _put_together(chosen: list[int], pieces: list[_Candidate], passages: Sequence[Passage]) -> list[Quotation]:
+def _put_together(
+    chosen: list[int], grown: set[int], pieces: list[_Candidate], passages: Sequence[Passage], *, is_nearest: bool
+) -> list[Quotation]:
     quotations = []
-    for number in dict.fromkeys(pieces[i].passage for i in chosen):
-        own = sorted(_with_company({i for i in chosen if pieces[i].passage == number}, pieces))
+    for number in dict.fromkeys(pieces[i].passage for i in (*chosen, *sorted(grown))):
+        own = sorted(i for i in grown if pieces[i].passage == number)
         text = ""
         for before, i in zip([None, *own], own, strict=False):
             opening, closing = pieces[i].piece.fence
             code = "\n".join(part for part in (opening, pieces[i].piece.text, closing) if part)
             text += _joint(before, i, pieces) + code
-        quotations.append(Quotation(text, passages[number].citation, passages[number].number))
+        if pieces[own[0]].is_led and passages[number].lead_in not in text:
+            text = passages[number].lead_in + ("\n\n" if pieces[own[0]].piece.fence[0] else "\n") + text
+        quotations.append(Quotation(text, passages[number].citation, passages[number].number, is_nearest))
     return quotations
 
 
@@ -217,4 +325,6 @@ def _joint(before: int | None, i: int, pieces: list[_Candidate]) -> str:
         return f"\n\n{head}"
     if not piece.inline:
         return "\n"
-    return " " if before + 1 == i else " […] "
+    if before + 1 != i:
+        return " […] "
+    return "" if piece.is_joined else " "
