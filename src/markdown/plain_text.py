@@ -8,6 +8,7 @@ of a page with HTML tables need not be paid for. Text without markup stays as it
 import html
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .block import Kind
 from .blocks import is_prose
@@ -93,7 +94,7 @@ def _is_noisy(markdown: str, start: int, within: str) -> bool:
     """Whether there is anything in a chunk that `plain_text` takes for noise."""
     if not within and is_prose(markdown):
         return without_noise(markdown) != markdown
-    for kind, own in _parts(markdown[start:].split("\n"), within):
+    for kind, own in _parts(markdown[start:], within):
         text = "\n".join(own)
         if (kind is Kind.TEXT and without_noise(text) != text) or (kind is Kind.FENCE and has_data(text)):
             return True
@@ -109,7 +110,7 @@ def _plain_text(
     said = [text for text in (lead_in, "" if lead_in else words_of(within)) if text and version > 2]
     found = _plain_prose(titles, link_names=link_names, version=2)
     found += _plain_prose(said, link_names=link_names, version=version)
-    for kind, own in _parts(markdown[start:].split("\n"), within):
+    for kind, own in _parts(markdown[start:], within):
         if kind is Kind.TEXT:
             found += _plain_prose(own, link_names=link_names, version=version)
         elif kind is Kind.PREFORMATTED:
@@ -119,8 +120,14 @@ def _plain_text(
     return "\n".join(found)
 
 
-def _parts(lines: list[str], within: str) -> Iterator[tuple[Kind, list[str]]]:
+# A chunk is read to know how it is embedded, to be embedded, and for its terms, hundreds of others between.
+@lru_cache(maxsize=4_096)
+def _parts(markdown: str, within: str) -> tuple[tuple[Kind, list[str]], ...]:
     """Prose, preformatted HTML and the lines of code, in order; tables and what is behind comments are prose."""
+    return tuple(_read_parts(markdown.split("\n"), within))
+
+
+def _read_parts(lines: list[str], within: str) -> Iterator[tuple[Kind, list[str]]]:
     prose: list[str] = []
     at = 0
     for block in scan_piece(lines, within):
