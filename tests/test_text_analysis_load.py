@@ -1,12 +1,18 @@
 """Text analysis under load: texts that mean no good, and many threads."""
 
+import importlib
+import re
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+import snowballstemmer
+import stop_words
 
-from milvus_rag.text_analysis import _terms, analyse
+from milvus_rag.text_analysis import _terms, analyse, languages
 
+DOCS = Path(__file__).parents[1] / "docs"
 MEGABYTE = 1_000_000
 # Each is read, cut or stemmed by another part of the analysis.
 PIECES = ["y", "iyi", "é", "a.", "a'", "a/", "'s", "aB", "가나", "_", ".", " ", "1", "\u0301", "a\u0301", "don't "]
@@ -25,6 +31,19 @@ def test_in_the_languages_with_the_slowest_stemmers_too(language: str, piece: st
     word = piece * (MEGABYTE // len(piece))
 
     assert analyse(word, language) == [word]
+
+
+@pytest.mark.parametrize("language", [language for language in languages() if language != "none"])
+def test_stems_in_c_are_those_in_python(language: str) -> None:
+    """An index that was made without the stemmers in C is found by the same questions."""
+    module = importlib.import_module(f"snowballstemmer.{language}_stemmer")
+    (name,) = (name for name in vars(module) if name.lower() == f"{language.replace('_', '')}stemmer")
+    in_python, in_use = getattr(module, name)(), snowballstemmer.stemmer(language)
+    known = sorted({word for name in stop_words.AVAILABLE_LANGUAGES for word in stop_words.get_stop_words(name)})
+    read = {word.lower() for page in DOCS.glob("*.md") for word in re.findall(r"[^\W\d_]+", page.read_text("utf-8"))}
+
+    words = [*known, *sorted(read)]
+    assert [in_use.stemWord(word) for word in words] == [in_python.stemWord(word) for word in words]
 
 
 def test_threads_do_not_get_each_others_stems() -> None:
