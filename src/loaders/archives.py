@@ -61,7 +61,7 @@ class Archive(Files):
         if not self._members:
             tops = sorted({info.filename.split("/")[0] for info in self._zip.infolist()})
             raise EmptySourceError(
-                f"No file in {self.shown} matches {self._selection.shown}. "
+                f"No file in {self.shown} {self._selection.condition}. "
                 f"Names in it begin with: {', '.join(tops[:5]) or '(it is empty)'}."
             )
         self._check_total()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..errors import InputError
 from .glob_patterns import Globs, States
 from .ignoring import is_made
-from .kinds import is_known, suffix_of
+from .kinds import KINDS, is_known, suffix_of
 
 _ALL = "**"
 
@@ -32,9 +32,11 @@ class Selection:
         self.start: States = self._globs.start
 
     @property
-    def shown(self) -> str:
-        """What is chosen, for messages."""
-        return "a known kind" if self._by_kind else " or ".join(map(repr, self._globs.patterns))
+    def condition(self) -> str:
+        """What is true of a file that is chosen, for messages."""
+        if self._by_kind:
+            return f"is of a known kind ({', '.join(kind.name for kind in KINDS)})"
+        return f"matches {' or '.join(map(repr, self._globs.patterns))}"
 
     def step(self, states: States, name: str) -> States:
         """See `Globs.step`."""

@@ -106,7 +106,7 @@ class Folder(Files):
                     self._renamed[name] = path
         if not names:
             raise EmptySourceError(
-                f"No file in {self.shown} matches {self._selection.shown}.{_found_instead(self.passed)} "
+                f"No file in {self.shown} {self._selection.condition}.{_found_instead(self.passed)} "
                 f"Is it the right folder? Names that begin with a dot are matched by a glob that has the dot only."
             )
         return sorted(names)

@@ -32,7 +32,8 @@ class TestFiles:
 
     def test_a_folder_without_markdown(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
-        assert "matches '**/*.md'" in refused(run, "index", tmp_path / "empty")
+        assert "is of a known kind (Markdown, text," in refused(run, "index", tmp_path / "empty")
+        assert "matches '*.md'" in refused(run, "index", tmp_path / "empty", "--glob", "*.md")
 
     def test_a_binary_file(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "picture.md").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")

@@ -97,7 +97,7 @@ def test_what_cannot_be_measured_is_said(docs: Path, questions: Path, arguments:
 
 
 def test_files_that_fail_are_said_and_told_by_the_exit_code(docs: Path, questions: Path) -> None:
-    (docs / "wide.md").write_bytes("# Seite\n\nText.\n".encode("utf-16"))
+    (docs / "wide.md").write_bytes("# Seite\n\nÜber.\n".encode("latin-1"))
     result = CliRunner().invoke(app, ["eval", str(questions), "--docs", str(docs)], catch_exceptions=False)
     assert result.exit_code == 1
     assert "Failed: wide.md: " in result.stderr

@@ -197,7 +197,7 @@ def test_a_limit_of_nothing_is_refused(limit: str) -> None:
 
 
 def test_a_folder_where_nothing_matches_is_named_with_the_glob(tmp_path: Path) -> None:
-    with pytest.raises(EmptySourceError, match=rf"{tmp_path} matches a known kind"):
+    with pytest.raises(EmptySourceError, match=rf"{tmp_path} is of a known kind"):
         MarkdownLoader(tmp_path).load()
     write(tmp_path, **{".hidden": "x"})
     with pytest.raises(EmptySourceError, match="a dot"):

@@ -108,10 +108,10 @@ def test_documents_that_come_with_the_message_take_the_context_texts_place() -> 
 
     assert enquiry.question == "Why?"
     assert enquiry.passages == (
-        Passage("A.", "a.md", ("One", "Two"), 3, 9),
-        Passage("B.", number=2),
-        Passage("C.", headings=("Page", "One"), number=3),
-        Passage("D.", headings=("One",), number=4),
+        Passage("A.", "a.md", ("One", "Two"), 3, 9, is_one=True),
+        Passage("B.", number=2, is_one=True),
+        Passage("C.", headings=("Page", "One"), number=3, is_one=True),
+        Passage("D.", headings=("One",), number=4, is_one=True),
     )
 
 

@@ -174,7 +174,7 @@ def test_a_chain_may_be_half_remote(answer: RemoteRunnable[Any, Any]) -> None:
 def test_the_model_is_swapped_by_a_word(
     rag: RemoteRunnable[Any, Any], answer: RemoteRunnable[Any, Any], model: OpenAIServer
 ) -> None:
-    said = "The documents say: [1] faq/storage.md"
+    said = f"The documents say: {STORAGE}"
     asked = len(model.requests)
     check_output(rag.invoke(QUESTION, FAKE), said)
     check_parts(list(rag.stream(QUESTION, FAKE)), said)

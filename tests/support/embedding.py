@@ -33,10 +33,11 @@ def hashed_words(text: str, dimension: int) -> list[float]:
 
 
 def quote_context(system: str, user: str) -> str:
-    """Answer a prompt: quote the first line of its <context>, or else repeat its last line."""
+    """Answer a prompt: quote the first line of its <context>, not its number, or else repeat its last line."""
     context = re.search(r"<context>\n(.*)\n</context>", user, re.DOTALL)
     source = context.group(1) if context else user
-    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    stripped = map(str.strip, source.splitlines())
+    lines = [line for line in stripped if line and not (context and re.match(r"\[\d+\]", line))]
     if not lines:
         return "There is nothing to quote."
     return f"The documents say: {lines[0]}" if context else f"You said: {lines[-1]}"
