@@ -153,10 +153,9 @@ def _lines() -> Iterator[str]:
 
 
 def _line_editor() -> Callable[[], str]:
-    """Line editing and history: prompt_toolkit's where it is installed, else Python's own."""
-    try:
-        from prompt_toolkit import PromptSession
-    except ImportError:
-        return lambda: input(_PROMPT)
+    """Line editing and history."""
+    # Imported where there is a terminal.
+    from prompt_toolkit import PromptSession
+
     session: PromptSession[str] = PromptSession()
     return lambda: session.prompt(_PROMPT)

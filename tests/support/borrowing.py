@@ -40,6 +40,8 @@ DOCUMENTED = {
 }
 # Attributes with an underscore that a language's or a library's documentation gives to its users.
 _PROMISED_ATTRIBUTES = {"_replace": "of named tuples", "_exit": "of os"}
+# Names of files and folders that begin like one.
+_FILE_NAMES = {"_build": "of Sphinx", "_site": "of Jekyll", "_index": "of Hugo"}
 _PYTHONS_OWN_LOGGER = "py.warnings"
 _PRIVATE = re.compile(r"_[a-zA-Z]\w*")
 _DOTTED = re.compile(r"[a-z]\w*(\.\w+)+")
@@ -225,7 +227,8 @@ class _File:
         names_loggers = bool(calls & {"getLogger", "without_noise"})
         for node in self._strings:
             text = str(node.value)
-            if _PRIVATE.fullmatch(text) and text not in self._own and not text.endswith("_"):
+            is_private = _PRIVATE.fullmatch(text) and text not in _FILE_NAMES
+            if is_private and text not in self._own and not text.endswith("_"):
                 yield node.lineno, text
             elif names_loggers and _is_foreign(text) and (text.isidentifier() or _DOTTED.fullmatch(text)):
                 yield node.lineno, f"logger:{text}"
