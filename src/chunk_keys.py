@@ -3,7 +3,7 @@
 One a line, with what it holds, in the order in which a chunk gets them. Whatever is not here is a user's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 # --- by the loader
@@ -37,6 +37,7 @@ DYNAMIC_KEY: Final = "$meta"  # in a request for rows: all keys that have no fie
 # --- by the store, when it is asked for them; a user's own keys never begin like that there
 ROOTS_KEY: Final = "$roots"  # names of the loaders that have the chunk
 VECTOR_KEY: Final = "$vector"  # its vector
+TERMS_KEY: Final = "$terms"  # the words that full-text search finds it by, analysed, joined by blanks
 
 # --- by retrieval
 SCORE_KEY: Final = "score"  # what the hits are ordered by, higher is better
@@ -44,6 +45,7 @@ RETRIEVAL_SCORE_KEY: Final = "retrieval_score"  # the search's score, where a re
 RERANK_SCORE_KEY: Final = "rerank_score"  # a reranker's score, higher is better
 RELEVANCE_SCORE_KEY: Final = "relevance_score"  # the same, as rerankers of LangChain's packages call it
 RERANK_ERROR_KEY: Final = "rerank_error"  # why a reranker left the order as it was
+ONLY_NEAREST_KEY: Final = "only_nearest"  # true where no passage answers the question, and this is one of the nearest
 POSITIONS_KEY: Final = "chunks"  # numbers of the chunks that were made one
 
 
@@ -64,3 +66,9 @@ def original_place(metadata: Mapping[str, Any]) -> str | None:
         if begin is not None and not isinstance(begin, dict | list):
             return f"{key} {begin}" if end is None else f"{key}s {begin}-{end}"
     return None
+
+
+def are_only_nearest(metadatas: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether passages with these metadata are all marked as the nearest to a question that none of them answers."""
+    marks = [metadata.get(ONLY_NEAREST_KEY) is True for metadata in metadatas]
+    return bool(marks) and all(marks)

@@ -316,7 +316,7 @@ def build_retriever(settings: Settings, store: "MilvusStore", *, k: int | None =
         settings.mode,
         k or settings.k,
         fetch_k=settings.fetch_k,
-        min_score=settings.min_score,
+        min_score=None if settings.min_score == "none" else settings.min_score,
         reranker=ranker,
         expand=settings.expand,
     )

@@ -35,6 +35,7 @@ PREFIX = "MILVUS_RAG_"
 
 Mode = Literal["dense", "full_text", "hybrid"]
 SplitterName = Literal["markdown", "marker"]
+Floor = Literal["auto", "none"]
 PoolingName = Literal["mean", "cls", "lasttoken"]
 
 
@@ -278,6 +279,11 @@ class SettingFields:
         int | None, Setting("Hits of each search before they are fused.", Group.RETRIEVAL, ge=1, le=1000)
     ] = None
     min_score: Annotated[
-        float | None, Setting("Floor on the cosine of question and passage.", Group.RETRIEVAL, ge=-1, le=1)
-    ] = None
+        float | Floor,
+        Setting(
+            "When the documents do not answer: auto decides by the question's words, none never, and a number from -1 "
+            "to 1 is a floor on the cosine of question and passage.",
+            Group.RETRIEVAL,
+        ),
+    ] = "auto"
     expand: Annotated[int, Setting("Chunks to add before and after each passage.", Group.RETRIEVAL, ge=0, le=10)] = 0

@@ -1,14 +1,15 @@
 """The settings as they are read and checked: argument > environment > .env > default."""
 
+import math
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
-from .setting_fields import PREFIX, SettingFields, declared_settings
+from .setting_fields import PREFIX, Floor, SettingFields, declared_settings
 
 
 class Settings(SettingFields, BaseSettings):
@@ -46,6 +47,19 @@ class Settings(SettingFields, BaseSettings):
             return str(Path(uri).expanduser()) if uri.startswith("~") else uri
         except RuntimeError as exc:
             raise ValueError(f"there is no home folder for {Path(uri).parts[0]!r}") from exc
+
+    @field_validator("min_score", mode="before")
+    @classmethod
+    def _read_floor(cls, given: Any) -> Any:
+        if given in get_args(Floor):
+            return given
+        try:
+            floor = float(given)
+        except (TypeError, ValueError):
+            floor = math.nan
+        if not -1 <= floor <= 1:
+            raise ValueError("it is auto, none, or a cosine from -1 to 1")
+        return floor
 
     @model_validator(mode="after")
     def _spread_provider(self) -> Self:

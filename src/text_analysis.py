@@ -119,6 +119,17 @@ def _stem(word: str, stem: _Stemmer | None) -> str:
     return stem.stem(word) if stem and not _DIGIT.search(word) and len(word) <= _LONGEST_WORD else word
 
 
+def has_stop_word(text: str, language: str) -> bool:
+    """Whether a text has one of a language's stop words, as most sentences of that language do."""
+    tokens = (match[0].lower().replace("\u2019", "'") for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)))
+    return not stop_words_of(language).isdisjoint(tokens)
+
+
+def is_pair_of_characters(term: str) -> bool:
+    """Whether a term is cut out of a run of Chinese, Japanese or Korean characters: it may be no word at all."""
+    return _is_cjk(term[0])
+
+
 def _is_cjk(character: str) -> bool:
     return re.match(f"[{_CJK}々〆ヵヶ]", character) is not None
 

@@ -66,6 +66,18 @@ def test_all_bad_values_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings(k=0)
 
 
+@pytest.mark.parametrize(("given", "read"), [("auto", "auto"), ("none", "none"), ("0.3", 0.3), (-1, -1.0)])
+def test_the_floor_is_a_word_or_a_cosine(given: object, read: object) -> None:
+    assert load_settings(min_score=given).min_score == read
+    assert load_settings().min_score == "auto"
+
+
+@pytest.mark.parametrize("given", ["1.5", "-2", "nan", "never", "", [0.1]])
+def test_any_other_floor_is_refused(given: object) -> None:
+    with pytest.raises(SettingsError, match=r"--min-score cannot be used: .*auto, none, or a cosine from -1 to 1$"):
+        load_settings(min_score=given)
+
+
 def test_a_token_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILVUS_RAG_TOKEN", "root:hunter2")
     settings = load_settings()

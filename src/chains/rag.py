@@ -147,7 +147,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         turn = self._turn(given)
         context = self.retriever.invoke(self._search_question(turn, config), config)
         answer = self.options.no_context_answer
-        if context:
+        if turn.is_answered_by(context):
             answer = turn.shown(_text_of(self.chat.invoke(turn.messages(context), config))) + turn.rest()
         return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
 
@@ -155,7 +155,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         turn = self._turn(given)
         context = await self.retriever.ainvoke(await self._asearch_question(turn, config), config)
         answer = self.options.no_context_answer
-        if context:
+        if turn.is_answered_by(context):
             answer = turn.shown(_text_of(await self.chat.ainvoke(turn.messages(context), config))) + turn.rest()
         return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
 
@@ -169,8 +169,9 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
             yield AddableDict(turn.searched)
         context = self.retriever.invoke(question, config)
         yield AddableDict(context=context)
-        answered = _Answered(turn, self.options.no_context_answer if not context else "")
-        if context:
+        is_answered = turn.is_answered_by(context)
+        answered = _Answered(turn, "" if is_answered else self.options.no_context_answer)
+        if is_answered:
             for chunk in self.chat.stream(turn.messages(context), config):
                 yield from answered.more(_text_of(chunk))
         yield from answered.end()
@@ -185,8 +186,9 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
             yield AddableDict(turn.searched)
         context = await self.retriever.ainvoke(question, config)
         yield AddableDict(context=context)
-        answered = _Answered(turn, self.options.no_context_answer if not context else "")
-        if context:
+        is_answered = turn.is_answered_by(context)
+        answered = _Answered(turn, "" if is_answered else self.options.no_context_answer)
+        if is_answered:
             chunks: Any = self.chat.astream(turn.messages(context), config)
             # Closed here, so that the model call ends with the request and not with the garbage collector.
             async with aclosing(chunks):
@@ -264,7 +266,8 @@ def rag_chain(
     """Compose the tutorials' chain, with a conversation's history and citations where they are wanted.
 
     A stream gives ``{"question": …}``, then ``{"context": …}``, then ``{"answer": …}`` token by token. When nothing is
-    retrieved, the model is not called and the answer says that the documents do not answer.
+    retrieved, or a retriever with ``min_score="auto"`` finds that the documents do not answer and marks its passages as
+    the nearest only, the model is not called and the answer says so.
 
     With a ``chat_history`` in the input, the question that is searched for is made one that can be understood alone,
     and the history is sent to the model between the system prompt and the question. Without one, nothing changes.
@@ -274,7 +277,7 @@ def rag_chain(
         chat: A chat model, or a runnable around one, such as `swappable_chat_model`.
         system_prompt: Sent as it is; by default the tutorials', or one that asks for citations.
         user_prompt: With ``{context}`` and ``{question}``; the same.
-        no_context_answer: The answer when nothing is retrieved.
+        no_context_answer: The answer when nothing is retrieved, or what is is marked ``only_nearest``.
         citations: Whether the passages are numbered in the context, the model is asked to cite ``[n]``, and what it
             cites is checked as it streams: numbers that no passage has are left out, and the output has ``citations``.
         follow_ups: How the question to search for is made where there is a history: ``"model"`` asks the chat model in

@@ -14,7 +14,10 @@ from langchain_core.runnables.config import ensure_config, run_in_executor
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 from pydantic import ConfigDict, ValidationError
 
+from ..chunk_keys import ONLY_NEAREST_KEY, TERMS_KEY
 from ..errors import InputError
+from ..word_statistics import WordStatistics
+from .answerability import LOOKED_AT, Answerability
 from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
 from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
@@ -54,9 +57,19 @@ class SearchableStore(Protocol):
         """The `k` nearest rows with their scores."""
 
     def search_full_text(
-        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False
+        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False, terms: bool = False
     ) -> list[tuple[Document, float]]:
         """The `k` rows that match the words best with their scores."""
+
+    @property
+    def language(self) -> str:
+        """Language of the full-text search."""
+
+    def question_terms(self, question: str) -> Mapping[str, str]:
+        """A question's terms by their names in the collection, for ``min_score="auto"``."""
+
+    def word_statistics(self, *, anew: bool = False) -> WordStatistics | None:
+        """How often words occur, for ``min_score="auto"``."""
 
     def search_by_metadata(
         self, expr: Any, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
@@ -77,7 +90,7 @@ class MilvusRetriever(BaseRetriever):
     mode: Mode | None = None
     k: int = 3
     fetch_k: int | None = None
-    min_score: float | None = None
+    min_score: float | Literal["auto"] | None = None
     filter: Any = None
     reranker: BaseDocumentCompressor | None = None
     expand: int = 0
@@ -96,11 +109,16 @@ class MilvusRetriever(BaseRetriever):
         ):  # fmt: skip
             if value is not None and value < least:
                 raise InputError(f"{name} is at least {least}, not {value}.")
-        if self.min_score is not None and not -1 <= self.min_score <= 1:
-            raise InputError(f"min_score is a cosine, from -1 to 1, not {self.min_score}.")
+        if self.floor is not None and not -1 <= self.floor <= 1:
+            raise InputError(f"min_score is a cosine, from -1 to 1, or 'auto', not {self.floor}.")
         if min(self.weights) < 0 or not 0 < sum(self.weights) < math.inf:
             raise InputError(f"The weights of the two searches are numbers from 0, not both 0, not {self.weights}.")
         self._legs()
+
+    @property
+    def floor(self) -> float | None:
+        """The least cosine of a passage, where one is given."""
+        return None if self.min_score == "auto" else self.min_score
 
     def _legs(self) -> tuple[str, ...]:
         """The searches to make; what the store has, when no mode is chosen."""
@@ -124,7 +142,7 @@ class MilvusRetriever(BaseRetriever):
                 f"mode={self.mode!r} needs full-text search, which this collection or server has not. "
                 f"Search with mode='dense', or index into a new collection on Milvus Lite or Milvus 2.5 and newer."
             )
-        if self.min_score is not None and "dense" not in legs:
+        if self.floor is not None and "dense" not in legs:
             raise InputError("min_score is a floor on the cosine of vectors; full-text search has none to compare.")
         return legs
 
@@ -173,7 +191,8 @@ class MilvusRetriever(BaseRetriever):
         if self.reranker is not None and documents:
             callbacks = run_manager.get_child()
             documents = list(await self.reranker.acompress_documents(documents, query, callbacks=callbacks))
-        return await run_in_executor(None, search.finished, documents) if self.expand else search.finished(documents)
+        reads = self.expand or self.min_score == "auto"
+        return await run_in_executor(None, search.finished, documents) if reads else search.finished(documents)
 
 
 class _Search:
@@ -195,21 +214,27 @@ class _Search:
         self._filter = retriever.filter if filter is None else filter
         needs_candidates = len(legs) > 1 or retriever.reranker is not None
         self._limit = max(self.k, retriever.fetch_k or (_FETCH_K if needs_candidates else self.k + _SPARE_K))
+        self._decides = retriever.min_score == "auto" and "full_text" in legs
+        self._terms: list[list[str]] = []
 
     def hits(self, leg: str, vector: Sequence[float] | None) -> Hits:
         """What one search finds."""
-        store, vectors = self._retriever.store, self._retriever.min_score is not None
+        store, vectors = self._retriever.store, self._retriever.floor is not None
         if leg == "dense" and vector is not None:
             found: Hits = store.search_dense(vector, self._limit, self._filter, vectors=vectors)
         else:
-            found = store.search_full_text(self._question, self._limit, self._filter, vectors=vectors)
+            beside = {"vectors": vectors, "terms": True} if self._decides else {"vectors": vectors}
+            limit = max(self._limit, LOOKED_AT) if self._decides else self._limit
+            found = store.search_full_text(self._question, limit, self._filter, **beside)
+            # Taken out here: what the searches found may be put together from either.
+            self._terms = [document.metadata.pop(TERMS_KEY, "").split() for document, _ in found][:LOOKED_AT]
         return found
 
     def fused(self, found: Mapping[str, Hits], vector: Sequence[float] | None) -> list[Document]:
         """One list, as long as the next step wants it."""
         retriever = self._retriever
-        if retriever.min_score is not None and vector is not None:
-            found = {leg: above(hits, vector, retriever.min_score) for leg, hits in found.items()}
+        if retriever.floor is not None and vector is not None:
+            found = {leg: above(hits, vector, retriever.floor) for leg, hits in found.items()}
         fused = fuse(
             found, limit=self._limit, fusion=retriever.fusion, weights=retriever.weights, rrf_k=retriever.rrf_k
         )
@@ -221,7 +246,30 @@ class _Search:
         best = list(documents[: self.k])
         if self._retriever.reranker is not None:
             best = [with_rerank_score(document) for document in best]
-        return with_neighbours(self._retriever.store, best, self._retriever.expand, self._filter)
+        passages = with_neighbours(self._retriever.store, best, self._retriever.expand, self._filter)
+        if not passages or not self._decides or not self._refuses():
+            return passages
+        return [
+            Document(passage.page_content, metadata={**passage.metadata, ONLY_NEAREST_KEY: True}, id=passage.id)
+            for passage in passages
+        ]
+
+    def _refuses(self) -> bool:
+        """Whether the documents do not answer the question."""
+        store = self._retriever.store
+        words = store.word_statistics()
+        if words is None:
+            return False
+        decision = Answerability(
+            self._question,
+            store.question_terms(self._question),
+            self._terms,
+            language=store.language,
+            by_meaning="dense" in self.legs,
+        )
+        if decision.is_outdated(words):
+            words = store.word_statistics(anew=True)
+        return words is not None and decision.refuses(words)
 
 
 def milvus_retriever(
@@ -230,7 +278,7 @@ def milvus_retriever(
     k: int = 3,
     *,
     fetch_k: int | None = None,
-    min_score: float | None = None,
+    min_score: float | Literal["auto"] | None = None,
     filter: Filter = None,
     reranker: BaseDocumentCompressor | None = None,
     expand: int = 0,
@@ -252,7 +300,10 @@ def milvus_retriever(
         fetch_k: Hits of each leg before fusion, and passages that a reranker reads; by default 50 and 20.
         min_score: Floor on the cosine between question and passage, whichever search found it; what is below takes no
             part in the fusion. When nothing is above it, nothing is returned, and the chain says that the documents do
-            not answer.
+            not answer. ``"auto"`` takes no passage away, and decides on the whole: where the passages that full-text
+            search finds have too little of the question's words, all are marked ``only_nearest`` in the metadata, and
+            the chain says the same. It needs full-text search in a collection that this package made; without, and
+            among fewer than 50 chunks, nothing is decided.
         filter: Metadata filter of every call; a call may bring its own instead.
         reranker: Reorders the fused hits before the best `k` are taken; see `reranker`.
         expand: Chunks to add before and after each passage, from the same source.

@@ -7,6 +7,7 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, Field
 
+from ..chunk_keys import are_only_nearest
 from . import rewriting
 from .citation_filter import CitationFilter
 from .citations import citations_of
@@ -90,6 +91,11 @@ class Turn:
     def searched(self) -> dict[str, str]:
         """The output's part that says what was searched for; empty without a history."""
         return {"search_question": self.search_question} if self.has_history else {}
+
+    @staticmethod
+    def is_answered_by(context: Sequence[Document]) -> bool:
+        """Whether the model is asked: the retriever found passages, and did not mark them as the nearest only."""
+        return bool(context) and not are_only_nearest(document.metadata for document in context)
 
     def messages(self, context: Sequence[Document]) -> list[BaseMessage]:
         """The request for the answer."""

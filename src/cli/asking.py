@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..chunk_keys import SCORE_KEY, leg_rank_key, leg_score_key
+from ..chunk_keys import SCORE_KEY, are_only_nearest, leg_rank_key, leg_score_key
 from ..errors import FilterError, InputError
 from ..setting_fields import Group
 from . import options as o
@@ -52,7 +52,10 @@ def search(
         hits = build_retriever(settings, store).invoke(question, config=question_config(filter))
     if json:
         print_json({"question": question, "hits": [hit_as_dict(hit) for hit in hits]})
-    elif explain:
+        return
+    if are_only_nearest(hit.metadata for hit in hits):
+        say("The documents seem not to answer this. These are the nearest passages.")
+    if explain:
         _print_table(hits)
     elif not hits:
         say("Nothing matches.")

@@ -20,6 +20,7 @@ from ..chunk_keys import (
     SOURCE_KEY,
     START_LINE_KEY,
     TITLE_KEY,
+    are_only_nearest,
     original_place,
 )
 
@@ -141,10 +142,11 @@ def print_sources(documents: Sequence["Document"], cited: "Sequence[Citation] | 
         documents: The passages, by their numbers.
         cited: Which of them the answer cites; None where it was not asked to.
     """
-    typer.echo("\nSources:")
+    only_nearest = are_only_nearest(document.metadata for document in documents)
+    typer.echo("\nNearest passages:" if only_nearest else "\nSources:")
     for number, document in enumerate(documents, start=1):
         typer.echo(f"  {number}. {citation(document.metadata)}  (score {document.metadata.get(SCORE_KEY, 0):.4g})")
-    if cited is not None and not cited:
+    if cited is not None and not cited and not only_nearest:
         typer.echo("The answer cites none of them.")
     for each in cited or ():
         if not each["supported"]:

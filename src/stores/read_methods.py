@@ -10,7 +10,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
-from ..chunk_keys import VECTOR_KEY
+from ..chunk_keys import TERMS_KEY, VECTOR_KEY
 from ..errors import (
     CollectionSchemaError,
     EmbeddingMismatchError,
@@ -18,6 +18,7 @@ from ..errors import (
     StoreError,
     StoreUnavailableError,
 )
+from ..word_statistics import SAMPLE, WordStatistics
 from . import conditions
 from .collection import Collection
 from .collection_rows import CollectionRows
@@ -27,7 +28,7 @@ from .filters import Column, both, read_filter
 from .layout import Layout
 from .rows import check_ids, check_vectors, to_document
 from .search_methods import Filter, Hits, check_number, check_text
-from .searched_text import index_terms
+from .searched_text import index_terms, named_terms
 
 T = TypeVar("T")
 
@@ -40,6 +41,7 @@ class ReadMethods(VectorStore):
     server: Server
     embedding: Embeddings | None
     sparse_embedding: BaseSparseEmbedding | None
+    _words: tuple[str, WordStatistics] | None = None
 
     @property
     @abstractmethod
@@ -140,6 +142,34 @@ class ReadMethods(VectorStore):
 
         return self._read_where(expr, read, [])
 
+    def question_terms(self, question: str) -> dict[str, str]:
+        """The terms of a question, each once: by the name that it has in the collection, the term as it is."""
+        return named_terms(question, self.language)
+
+    def word_statistics(self, *, anew: bool = False) -> WordStatistics | None:
+        """How often words occur in up to two thousand rows; read once a collection, and remembered.
+
+        Args:
+            anew: Whether to read them even where they are remembered.
+
+        Returns:
+            None where there are no words to count: no collection, or one whose full-text search is another's.
+        """
+        layout = self.layout
+        if layout is not None and self._words is not None and self._words[0] == layout.name and not anew:
+            return self._words[1]
+
+        def read(layout: Layout, rows: CollectionRows) -> tuple[str, WordStatistics] | None:
+            field = layout.terms_field
+            if field is None or not layout.ours:
+                return None
+            found = rows.find("", SAMPLE, [field])
+            texts = (str(row.get(field) or "") for row in found)
+            return layout.name, WordStatistics.of(texts, is_whole=len(found) < SAMPLE)
+
+        self._words = words = self._read(read, None)
+        return None if words is None else words[1]
+
     def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
         """The `k` rows whose vectors are nearest; the score is the inner product, or cosine (1 / (1 + distance) on L2).
 
@@ -171,10 +201,19 @@ class ReadMethods(VectorStore):
 
         return self._read_where(filter, read, [])
 
-    def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+    def search_full_text(
+        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False, terms: bool = False
+    ) -> Hits:
         """The `k` rows that match a question's words best, by BM25 or by the sparse model.
 
         A question of stop words only has no hits.
+
+        Args:
+            question: In words.
+            k: At most so many hits.
+            filter: Metadata filter.
+            vectors: Whether a hit's metadata carries its vector, under `VECTOR_KEY`.
+            terms: Whether it carries its analysed words, under `TERMS_KEY`, where this package analysed them.
 
         Raises:
             FullTextUnavailableError: There is no full-text search here.
@@ -192,21 +231,34 @@ class ReadMethods(VectorStore):
                 query = self.sparse_embedding.embed_query(question)
             elif layout.ours:
                 query = index_terms(question, self.language)
-            return self._hits(rows, layout.sparse_field, query, k, condition, vectors=vectors) if query else []
+            if not query:
+                return []
+            return self._hits(rows, layout.sparse_field, query, k, condition, vectors=vectors, terms=terms)
 
         return self._read_where(filter, read, [])
 
     def _hits(
-        self, rows: CollectionRows, field: str, query: Any, k: int, condition: Condition, *, vectors: bool = False
+        self,
+        rows: CollectionRows,
+        field: str,
+        query: Any,
+        k: int,
+        condition: Condition,
+        *,
+        vectors: bool = False,
+        terms: bool = False,
     ) -> Hits:
         layout = rows.layout
-        vector_field = layout.vector_field if vectors else None
-        fields = [*layout.document_fields, *([vector_field] if vector_field else [])]
+        beside = {
+            VECTOR_KEY: layout.vector_field if vectors else None,
+            TERMS_KEY: layout.terms_field if terms and layout.ours else None,
+        }
+        wanted = {key: name for key, name in beside.items() if name}
         hits = []
+        fields = [*layout.document_fields, *wanted.values()]
         for row, score in conditions.search(rows, condition, field, query, k, fields):
             document = to_document(layout, row)
-            if vector_field:
-                document.metadata[VECTOR_KEY] = row[vector_field]
+            document.metadata.update((key, row[name]) for key, name in wanted.items())
             hits.append((document, score))
         return hits
 

@@ -55,7 +55,9 @@ class SearchMethods(VectorStore):
         """The `k` rows whose vectors are nearest."""
 
     @abstractmethod
-    def search_full_text(self, question: str, k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+    def search_full_text(
+        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False, terms: bool = False
+    ) -> Hits:
         """The `k` rows that match a question's words best."""
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:

@@ -64,6 +64,11 @@ def index_terms(text: str, language: str, metadata: Mapping[str, Any] | None = N
     return " ".join([*distinct, *repeated])[:MAX_VARCHAR].rpartition(" ")[0]
 
 
+def named_terms(text: str, language: str) -> dict[str, str]:
+    """The terms of a question, each once: by the name that it has among `index_terms`, the term as it is."""
+    return {_named(term): term for term in analyse(text, language)}
+
+
 def cuts_terms(text: str, language: str, metadata: Mapping[str, Any] | None = None) -> bool:
     """Whether a text has more terms than Milvus keeps, so that it is not found by some of them."""
     if len(text) < _LEAST_CUT:
@@ -76,7 +81,7 @@ def _terms(text: str, language: str, metadata: Mapping[str, Any] | None) -> list
     found = analyse(text if title_end is None else _plain(text, title_end, metadata, link_names=True), language)
     if title_end:
         found = [*analyse(text[:title_end], language), *found]
-    return [term if term.isascii() else _name(term) for term in found]
+    return [_named(term) for term in found]
 
 
 def _plain(text: str, title_end: int, metadata: Mapping[str, Any] | None, *, link_names: bool = False) -> str:
@@ -89,6 +94,10 @@ def _title_end(metadata: Mapping[str, Any] | None) -> int | None:
     """Where the titles before a Markdown chunk end; None for any other text."""
     end = (metadata or {}).get(BODY_START_KEY)
     return end if isinstance(end, int) and not isinstance(end, bool) and end >= 0 else None
+
+
+def _named(term: str) -> str:
+    return term if term.isascii() else _name(term)
 
 
 @lru_cache(maxsize=100_000)

@@ -30,6 +30,7 @@ OF_ITS_OWN = {"eval": {"splitter", "mode", "reranker", "k"}}
 # Texts that a setting takes whose kind alone does not say it, none the default.
 TEXTS = {
     "mode": "dense",
+    "min_score": "none",
     "pooling": "cls",
     "splitter": "marker",
     "log_format": "text",

@@ -48,12 +48,14 @@ def ask(page: Page, question: str) -> Any:
     return turn
 
 
-def answering(page: Page, answer: str) -> list[dict[str, Any]]:
+def answering(page: Page, answer: str, **marks: bool) -> list[dict[str, Any]]:
     """Let the server answer a text over two passages. Returns the bodies that it is sent."""
-    passages = [
+    passages: list[dict[str, Any]] = [
         {"page_content": "Segments are kept in object storage.", "metadata": {"source": "a.md", "start_line": 3}},
         {"page_content": "A flush writes growing data.", "metadata": {"source": "b.md", "headings": ["B"]}},
     ]
+    for passage in passages:
+        passage["metadata"] |= marks
     parts: list[dict[str, Any]] = [{"question": "q"}, {"context": passages}, {"answer": answer}, {"citations": []}]
     body = "".join(f"event: data\ndata: {json.dumps(part)}\n\n" for part in parts) + "event: end\n\n"
     sent: list[dict[str, Any]] = []
@@ -112,6 +114,18 @@ def test_the_model_that_quotes_cites_by_nature(page: Page) -> None:
 def test_an_answer_that_cites_nothing_is_marked_so(page: Page) -> None:
     answering(page, "It is somewhere.")
     expect(ask(page, QUESTION).locator(".facts")).to_contain_text("cites none of the sources")
+
+
+def test_passages_that_are_only_the_nearest_say_so(page: Page) -> None:
+    answering(page, "The documents do not answer this question.", only_nearest=True)
+    turn = ask(page, QUESTION)
+    expect(turn.locator(".sources h3")).to_have_text("Nearest passages")
+    expect(turn.locator(".facts")).not_to_contain_text("cites none")
+    turn.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert "\n\nNearest passages:\n\n1. a.md" in page.evaluate("navigator.clipboard.readText()")
+    page.reload()
+    expect(page.locator(".sources h3")).to_have_text("Nearest passages")
 
 
 def test_the_question_comes_to_the_top(page: Page) -> None:

@@ -97,7 +97,7 @@ export class Turn {
       retry.addEventListener("click", () => this.onRetry(question));
       this.footElement.append(retry);
     }
-    const citesNone = answer && this.state.citations?.length === 0 && this.sources.length > 0;
+    const citesNone = answer && !this.isNotAnswered() && this.state.citations?.length === 0 && this.sources.length > 0;
     const time = seconds === undefined ? "" : `${seconds.toFixed(1)} s`;
     const facts = [model, time, stopped ? "stopped" : "", citesNone ? "cites none of the sources" : ""];
     const note = make("span", "facts");
@@ -111,17 +111,25 @@ export class Turn {
     if (!context?.length || this.sources.length) return;
     const title = make("h3");
     title.textContent = context.length === 1 ? "1 source" : `${context.length} sources`;
+    if (this.isNotAnswered()) title.textContent = "Nearest passages";
     const list = make("ol");
     this.sources = context.map((passage, index) => new Source(passage, index + 1));
     list.append(...this.sources.map((source) => source.element));
     this.sourcesElement.append(title, list);
   }
 
+  /** Whether the passages are only the nearest to a question that the documents do not answer. */
+  isNotAnswered() {
+    const { context } = this.state;
+    return Boolean(context?.length) && context.every(({ metadata }) => metadata.only_nearest === true);
+  }
+
   /** The answer with its sources, to be pasted elsewhere. */
   asMarkdown() {
     const [, answer] = withoutThought(this.state.answer);
     const sources = (this.state.context ?? []).map((passage, index) => asMarkdown(passage, index + 1));
-    return [answer.trim(), ...(sources.length ? [`Sources:\n\n${sources.join("\n")}`] : [])].join("\n\n");
+    const title = this.isNotAnswered() ? "Nearest passages" : "Sources";
+    return [answer.trim(), ...(sources.length ? [`${title}:\n\n${sources.join("\n")}`] : [])].join("\n\n");
   }
 }
 
