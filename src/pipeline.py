@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
     from langchain_text_splitters import TextSplitter
 
+    from .chains.neighbours import Filter
     from .chains.retrieval import MilvusRetriever
     from .indexing.report import SyncReport
     from .loaders.markdown import MarkdownLoader
@@ -302,8 +303,10 @@ def _yes_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def build_retriever(settings: Settings, store: "MilvusStore", *, k: int | None = None) -> "MilvusRetriever":
-    """The retriever over an open store."""
+def build_retriever(
+    settings: Settings, store: "MilvusStore", *, k: int | None = None, filter: "Filter" = None
+) -> "MilvusRetriever":
+    """The retriever over an open store; `filter` bounds each of its calls."""
     from .chains.retrieval import milvus_retriever
 
     ranker = None
@@ -317,19 +320,20 @@ def build_retriever(settings: Settings, store: "MilvusStore", *, k: int | None =
         k or settings.k,
         fetch_k=settings.fetch_k,
         min_score=None if settings.min_score == "none" else settings.min_score,
+        filter=filter,
         reranker=ranker,
         expand=settings.expand,
     )
 
 
 def build_chain(
-    settings: Settings, store: "MilvusStore", chat: "Runnable[Any, Any] | None" = None
+    settings: Settings, store: "MilvusStore", chat: "Runnable[Any, Any] | None" = None, *, filter: "Filter" = None
 ) -> "Runnable[Any, Any]":
-    """The whole chain over an open store; `chat` in place of the settings' model."""
+    """The whole chain over an open store; `chat` in place of the settings' model, `filter` bounds what it reads."""
     from .chains.rag import rag_chain
 
     return rag_chain(
-        build_retriever(settings, store),
+        build_retriever(settings, store, filter=filter),
         chat or build_chat_model(settings, language=store.language, embedding=store.embedding),
         citations=settings.citations,
         language=store.language,

@@ -2,22 +2,23 @@
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import ensure_config, run_in_executor
-from langchain_core.runnables.utils import ConfigurableFieldSpec
-from pydantic import ConfigDict, ValidationError
+from langchain_core.runnables import ConfigurableField, RunnableConfig, RunnableSerializable
+from langchain_core.runnables.config import run_in_executor
+from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableFieldSpec
+from pydantic import ConfigDict, Field, ValidationError
 
 from ..chunk_keys import ONLY_NEAREST_KEY, TERMS_KEY
 from ..errors import InputError
 from ..word_statistics import WordStatistics
 from .answerability import LOOKED_AT, Answerability
+from .boundary import MAX_K, checked_k, configured, narrowed, per_call_fields, per_call_specs
 from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
 from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
@@ -35,7 +36,7 @@ _FETCH_K = 50
 _SPARE_K = 10
 # Passages that a reranker sees: what it reads is what it costs.
 _RERANK_K = 20
-_PER_CALL = {"filter": "Metadata filter, a dict or a Milvus expression.", "k": "Number of passages."}
+_PER_CALL = ("filter", "k")
 
 
 class SearchableStore(Protocol):
@@ -80,8 +81,8 @@ class SearchableStore(Protocol):
 class MilvusRetriever(BaseRetriever):
     """Passages for a question. It is made by `milvus_retriever`, which documents the fields.
 
-    A call may bring a filter and a k of its own: ``retriever.invoke(question, k=5)``, or
-    ``config={"configurable": {"filter": {"source": "faq/a.md"}}}`` through a whole chain.
+    A call may narrow the filter and bring a k of its own: ``retriever.invoke(question, k=5)``; through a whole chain by
+    ``config={"configurable": {"filter": {"source": "faq/a.md"}}}``, where the retriever was made to read it.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -97,6 +98,33 @@ class MilvusRetriever(BaseRetriever):
     fusion: Fusion = "weighted"
     weights: tuple[float, float] = (0.5, 0.5)
     rrf_k: int = RRF_K
+    max_k: int | None = None
+    # What `config["configurable"]` may bring, and the keys of it that are read around this retriever.
+    per_call: dict[str, ConfigurableField] = Field(default_factory=dict)
+    foreign: frozenset[str] = frozenset()
+
+    def __init__(self, **fields: Any) -> None:
+        """Check the fields here, where LangChain's `configurable_fields` comes by too.
+
+        Raises:
+            InputError: One has another type, or is out of its range.
+        """
+        try:
+            super().__init__(**fields)
+        except ValidationError as exc:
+            wrong = exc.errors()[0]
+            raise InputError(f"{wrong['loc'][0]}: {wrong['msg']}, not {wrong['input']!r}.") from exc
+        self.check_numbers()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign a field, if a retriever with it could be made.
+
+        Raises:
+            InputError: It could not.
+        """
+        if name in type(self).model_fields:
+            type(self)(**{**self.__dict__, name: value})
+        super().__setattr__(name, value)
 
     def check(self) -> None:
         """Find out whether the numbers make sense and the store has what the mode needs.
@@ -104,8 +132,18 @@ class MilvusRetriever(BaseRetriever):
         Raises:
             InputError: They do not, or it has not.
         """
+        self.check_numbers()
+        self._legs()
+
+    def check_numbers(self) -> None:
+        """Find out whether the numbers make sense.
+
+        Raises:
+            InputError: They do not.
+        """
         for name, value, least in (
             ("k", self.k, 1), ("fetch_k", self.fetch_k, 1), ("expand", self.expand, 0), ("rrf_k", self.rrf_k, 1),
+            ("max_k", self.max_k, 1),
         ):  # fmt: skip
             if value is not None and value < least:
                 raise InputError(f"{name} is at least {least}, not {value}.")
@@ -113,7 +151,8 @@ class MilvusRetriever(BaseRetriever):
             raise InputError(f"min_score is a cosine, from -1 to 1, or 'auto', not {self.floor}.")
         if min(self.weights) < 0 or not 0 < sum(self.weights) < math.inf:
             raise InputError(f"The weights of the two searches are numbers from 0, not both 0, not {self.weights}.")
-        self._legs()
+        if self.max_k is not None and self.k > self.max_k:
+            raise InputError(f"k is {self.k}, more than max_k, {self.max_k}, allows.")
 
     @property
     def floor(self) -> float | None:
@@ -150,19 +189,30 @@ class MilvusRetriever(BaseRetriever):
 
     @property
     def config_specs(self) -> list[ConfigurableFieldSpec]:
-        """The keys of ``config["configurable"]`` that are read."""
-        return [
-            ConfigurableFieldSpec(id="filter", annotation=dict[str, Any] | str | None, description=_PER_CALL["filter"]),
-            ConfigurableFieldSpec(id="k", annotation=int | None, description=_PER_CALL["k"]),
-        ]
+        """The keys of ``config["configurable"]`` that are read; none, unless the retriever was made to."""
+        return per_call_specs(self.per_call)
+
+    def configurable_fields(self, **kwargs: AnyConfigurableField) -> RunnableSerializable[str, list[Document]]:
+        """LangChain's way to let calls set fields, by keys of their own.
+
+        A filter that comes so narrows the retriever's, and a k is at most `max_k`, as in any call; a list of options
+        (`ConfigurableFieldSingleOption`) is the developer's, and takes their place.
+        """
+        own = {
+            name: field for name, field in kwargs.items() if isinstance(field, ConfigurableField) and name in _PER_CALL
+        }
+        others = {name: field for name, field in kwargs.items() if name not in own}
+        foreign = self.foreign | {field.id for field in others.values()}
+        opened = self.model_copy(update={"per_call": {**self.per_call, **own}, "foreign": foreign})
+        return BaseRetriever.configurable_fields(opened, **others) if others else opened
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """The passages for a question, best first."""
-        return super().invoke(input, config, **{**_configured(config), **kwargs})
+        return super().invoke(input, config, **{**configured(config, self.per_call, self.foreign), **kwargs})
 
     async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """The passages for a question, best first."""
-        return await super().ainvoke(input, config, **{**_configured(config), **kwargs})
+        return await super().ainvoke(input, config, **{**configured(config, self.per_call, self.foreign), **kwargs})
 
     # --- the search, sync and async: the same steps, but for the awaits
 
@@ -205,13 +255,11 @@ class _Search:
             raise InputError(f"The retriever takes a question as text, not {type(question).__name__}.")
         if not question.strip():
             raise InputError("The question is empty.")
-        self.k = retriever.k if k is None else k
-        if not isinstance(self.k, int) or self.k < 1:
-            raise InputError(f"k is the number of passages, at least 1, not {self.k!r}.")
+        self.k = retriever.k if k is None else checked_k(k, retriever.max_k or max(MAX_K, retriever.k))
         self.legs = legs
         self._retriever = retriever
         self._question = question
-        self._filter = retriever.filter if filter is None else filter
+        self._filter = narrowed(retriever.filter, filter)
         needs_candidates = len(legs) > 1 or retriever.reranker is not None
         self._limit = max(self.k, retriever.fetch_k or (_FETCH_K if needs_candidates else self.k + _SPARE_K))
         self._decides = retriever.min_score == "auto" and "full_text" in legs
@@ -285,6 +333,8 @@ def milvus_retriever(
     fusion: Fusion = "weighted",
     weights: tuple[float, float] = (0.5, 0.5),
     rrf_k: int = RRF_K,
+    max_k: int | None = None,
+    configurable: Collection[Literal["filter", "k"]] = (),
 ) -> MilvusRetriever:
     """Make a retriever over a store.
 
@@ -304,13 +354,16 @@ def milvus_retriever(
             search finds have too little of the question's words, all are marked ``only_nearest`` in the metadata, and
             the chain says the same. It needs full-text search in a collection that this package made; without, and
             among fewer than 50 chunks, nothing is decided.
-        filter: Metadata filter of every call; a call may bring its own instead.
+        filter: Metadata filter of every call. It is a boundary: a call's own filter narrows it further.
         reranker: Reorders the fused hits before the best `k` are taken; see `reranker`.
         expand: Chunks to add before and after each passage, from the same source.
         fusion: How a hybrid search makes one list of two: ``"weighted"`` adds the scores, scaled to 0..1, and lets a
             hit gain from the best other one of its section; ``"rrf"`` is reciprocal rank fusion.
         weights: Of the dense and the full-text leg.
         rrf_k: The constant of reciprocal rank fusion.
+        max_k: The most passages that a call may ask for; by default 100, or `k` where that is more.
+        configurable: What ``config["configurable"]`` may bring, which reaches the retriever through whole chains, and
+            from outside where a chain is served: ``"filter"``, ``"k"`` or both. Nothing by default.
 
     Raises:
         InputError: The store has no such search, or an argument is out of its range.
@@ -322,29 +375,20 @@ def milvus_retriever(
             f"milvus_retriever searches a MilvusStore, as open_store gives it, not {type(store).__name__}. "
             f"Other vector stores have as_retriever()."
         )
-    try:
-        retriever = MilvusRetriever(
-            store=store,
-            mode=mode,
-            k=k,
-            fetch_k=fetch_k,
-            min_score=min_score,
-            filter=filter,
-            reranker=reranker,
-            expand=expand,
-            fusion=fusion,
-            weights=weights,
-            rrf_k=rrf_k,
-        )
-    except ValidationError as exc:
-        wrong = exc.errors()[0]
-        raise InputError(f"{wrong['loc'][0]}: {wrong['msg']}, not {wrong['input']!r}.") from exc
-    # Here and not in a validator: pydantic would wrap the error.
+    retriever = MilvusRetriever(
+        store=store,
+        mode=mode,
+        k=k,
+        fetch_k=fetch_k,
+        min_score=min_score,
+        filter=filter,
+        reranker=reranker,
+        expand=expand,
+        fusion=fusion,
+        weights=weights,
+        rrf_k=rrf_k,
+        max_k=max_k,
+        per_call=per_call_fields(configurable),
+    )
     retriever.check()
     return retriever
-
-
-def _configured(config: RunnableConfig | None) -> dict[str, Any]:
-    # With what the chain or tool around this was called with: a filter that got lost would show too much.
-    given = ensure_config(config).get("configurable") or {}
-    return {key: given[key] for key in _PER_CALL if given.get(key) is not None}

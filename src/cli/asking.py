@@ -49,7 +49,7 @@ def search(
 
     _check(question)
     with build_store(settings, must_exist=True) as store:
-        hits = build_retriever(settings, store).invoke(question, config=question_config(filter))
+        hits = build_retriever(settings, store, filter=read_filter(filter)).invoke(question)
     if json:
         print_json({"question": question, "hits": [hit_as_dict(hit) for hit in hits]})
         return
@@ -89,12 +89,12 @@ def ask(
     asked: Any = {"question": question, "chat_history": history} if history else {"question": question}
     try:
         with build_store(settings, must_exist=True) as store:
-            chain = build_chain(settings, store)
+            chain = build_chain(settings, store, filter=read_filter(filter))
             if json:
-                result = chain.invoke(asked, config=question_config(filter))
+                result = chain.invoke(asked)
                 print_json(_as_dict(result))
             else:
-                result = print_answer(chain.stream(asked, config=question_config(filter)))
+                result = print_answer(chain.stream(asked))
     except KeyboardInterrupt:
         say("\nInterrupted.")
         raise typer.Exit(INTERRUPTED) from None
@@ -135,17 +135,14 @@ def _check(question: str) -> None:
         raise InputError("The question is no UTF-8 text. Check the encoding of the terminal, or of what wrote it.")
 
 
-def question_config(given: str | None) -> Any:
-    """The config of a call of the chain, with a filter as the command line gives it."""
-    if given is None:
-        return {}
-    wanted: Any = given
-    if given.lstrip().startswith("{"):
-        try:
-            wanted = json_module.loads(given)
-        except json_module.JSONDecodeError as exc:
-            raise FilterError(f"The filter {given!r} is no JSON: {exc}.") from exc
-    return {"configurable": {"filter": wanted}}
+def read_filter(given: str | None) -> Any:
+    """A filter as the command line gives it: a dict as JSON, or an expression of Milvus; None for none."""
+    if given is None or not given.lstrip().startswith("{"):
+        return given
+    try:
+        return json_module.loads(given)
+    except json_module.JSONDecodeError as exc:
+        raise FilterError(f"The filter {given!r} is no JSON: {exc}.") from exc
 
 
 def _print_table(hits: "list[Document]") -> None:

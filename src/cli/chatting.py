@@ -9,7 +9,7 @@ import typer
 from ..errors import MilvusRagError
 from ..setting_fields import Group
 from . import options as o
-from .asking import print_answer, question_config
+from .asking import print_answer, read_filter
 from .kept_conversation import KeptConversation
 from .output import print_sources, printable, say
 from .setting_options import takes_settings
@@ -39,7 +39,7 @@ def chat(*, docs: o.Docs = None, filter: o.Filter = None, settings: "Settings") 
 
         index_before(settings, docs)
     with build_store(settings, must_exist=True) as store:
-        talk = _Talk(settings, store, question_config(filter))
+        talk = _Talk(settings, store, read_filter(filter))
         for line in _lines():
             if not line.strip():
                 continue
@@ -60,13 +60,13 @@ class _Talk:
     Args:
         settings: What answers.
         store: What is asked.
-        config: Of each call of the chain.
+        filter: Bounds what is read.
     """
 
-    def __init__(self, settings: "Settings", store: "MilvusStore", config: Any) -> None:
+    def __init__(self, settings: "Settings", store: "MilvusStore", filter: Any) -> None:
         self._settings = settings
         self._store = store
-        self._config = config
+        self._filter = filter
         self._kept = KeptConversation.of_folder()
         self._history: list[tuple[str, str]] = []
         self._last: Any = None
@@ -93,7 +93,7 @@ class _Talk:
         asked = {"question": question, "chat_history": list(self._history)}
         said: list[str] = []
         try:
-            self._last = print_answer(_heard(self._chain.stream(asked, config=self._config), said))
+            self._last = print_answer(_heard(self._chain.stream(asked), said))
         finally:
             # Also of an answer that was stopped: the next question may be about what it said.
             if said:
@@ -126,7 +126,7 @@ class _Talk:
     def _made(self, settings: "Settings") -> Any:
         from ..pipeline import build_chain
 
-        return build_chain(settings, self._store)
+        return build_chain(settings, self._store, filter=self._filter)
 
 
 def _heard(parts: Iterator[Any], said: list[str]) -> Iterator[Any]:

@@ -47,6 +47,9 @@ _OPERATORS = sorted({*ORDERS, *_COMBINATIONS, "$eq", "$ne", "$in", "$nin", "$not
 _LARGEST_INT = 2**63 - 1
 # Deeper than anybody writes, and far from Python's own limit.
 _DEEPEST = 100
+# A text, with the mark that ends it if it ends, or a bracket.
+_TOKEN = re.compile(r"""(["'])(?:(?!\1)[^\\]|\\.)*+(\1)?|([()\[\]{}])""", re.DOTALL)
+_CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 # AllOf escapes that both Milvus and Milvus Lite know and need; every other character stands for itself.
 _ESCAPES = str.maketrans({'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
@@ -109,7 +112,7 @@ def read_filter(filter: Mapping[str, Any] | str) -> Node:
         FilterError: An operator or a value that cannot be understood.
     """
     if isinstance(filter, str):
-        return Raw(filter)
+        return _raw(filter)
     if not isinstance(filter, Mapping):
         raise FilterError(f"A filter is a dict or an expression, not {type(filter).__name__}: {filter!r}")
     return _read_all(filter, may_be_raw=True)
@@ -170,6 +173,21 @@ def pattern_parts(pattern: str) -> Iterator[tuple[str, bool]]:
 # --- reading
 
 
+def _raw(expression: str) -> Raw:
+    """An expression that can stand in brackets beside other conditions, and cannot close them."""
+    awaited: list[str] = []
+    for mark, end, bracket in _TOKEN.findall(expression):
+        if mark and not end:
+            raise FilterError(f"The expression {expression!r} has a {mark} that ends nowhere.")
+        if bracket in _CLOSED_BY:
+            awaited.append(_CLOSED_BY[bracket])
+        elif bracket and not (awaited and awaited.pop() == bracket):
+            raise FilterError(f"The expression {expression!r} has a {bracket} that closes nothing.")
+    if awaited:
+        raise FilterError(f"The expression {expression!r} lacks a {awaited[-1]}.")
+    return Raw(expression)
+
+
 def _read_all(conditions: Mapping[str, Any], depth: int = 0, *, may_be_raw: bool = False) -> Node:
     if depth > _DEEPEST:
         raise FilterError(f"The filter is nested deeper than {_DEEPEST}.")
@@ -205,7 +223,7 @@ def _read(key: str, value: Any, depth: int, may_be_raw: bool) -> Iterator[Node]:
 
 def _read_one(item: Any, operator: str, depth: int, *, may_be_raw: bool = False) -> Node:
     if isinstance(item, str) and item and may_be_raw:
-        return Raw(item)
+        return _raw(item)
     if not isinstance(item, Mapping) or not item:
         inside = " (an expression goes into a '$and' that is not inside of another operator)" * isinstance(item, str)
         raise FilterError(f"{operator} takes filters as dicts, not {item!r}{inside}.")

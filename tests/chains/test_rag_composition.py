@@ -100,7 +100,7 @@ class TestSwappedModel:
     @pytest.fixture
     def swapped(self, handbook: MilvusStore) -> Runnable[Any, Any]:
         one, other = ReplyChatModel(name="one", reply="from one"), ReplyChatModel(name="other", reply="from other")
-        return rag_chain(milvus_retriever(handbook), swappable_chat_model(one, other))
+        return rag_chain(milvus_retriever(handbook, configurable=["filter", "k"]), swappable_chat_model(one, other))
 
     async def test_a_call_chooses_it(self, swapped: Runnable[Any, Any]) -> None:
         config: Any = {"configurable": {"llm": "other", "k": 1}}

@@ -111,11 +111,13 @@ def test_a_filter_of_every_call(handbook: MilvusStore, mode: Mode, filter: Any) 
     assert sources(found) == {"ops/limits.md"}
 
 
-def test_a_call_may_bring_its_own_filter_instead(handbook: MilvusStore) -> None:
-    retriever = milvus_retriever(handbook, mode="hybrid", k=7, filter={"source": "ops/limits.md"})
+def test_a_call_narrows_the_filter_and_cannot_leave_it(handbook: MilvusStore) -> None:
+    retriever = milvus_retriever(handbook, mode="hybrid", k=7, filter={"area": "ops"})
 
-    assert sources(retriever.invoke("vector backup", filter={"area": "guide"})) == {"guide/search.md"}
-    assert len(sources(retriever.invoke("vector backup", filter={}))) == 3
+    assert sources(retriever.invoke("vector backup", filter={"source": "ops/limits.md"})) == {"ops/limits.md"}
+    assert retriever.invoke("vector backup", filter={"area": "guide"}) == []
+    assert retriever.invoke("vector backup", filter='area == "guide"') == []
+    assert sources(retriever.invoke("vector backup", filter={})) == {"ops/limits.md", "ops/backup.md"}
 
 
 def test_a_bad_filter_is_refused(handbook: MilvusStore) -> None:
@@ -126,14 +128,17 @@ def test_a_bad_filter_is_refused(handbook: MilvusStore) -> None:
 @pytest.mark.parametrize("k", [0, -1, "3", 2.5])
 def test_a_k_of_a_call_that_makes_no_sense_is_refused(handbook: MilvusStore, k: Any) -> None:
     with pytest.raises(InputError, match="k is the number of passages"):
-        milvus_retriever(handbook).invoke(QUESTION, config={"configurable": {"k": k}})
+        milvus_retriever(handbook, configurable=["k"]).invoke(QUESTION, config={"configurable": {"k": k}})
+
+
+BOTH: Any = ("filter", "k")
 
 
 class TestThroughAChain:
     """`config={"configurable": …}` of the whole chain reaches the retriever in it."""
 
     def test_filter_and_k(self, handbook: MilvusStore) -> None:
-        chain = rag_chain(milvus_retriever(handbook, mode="hybrid"), ReplyChatModel())
+        chain = rag_chain(milvus_retriever(handbook, mode="hybrid", configurable=BOTH), ReplyChatModel())
 
         usual = chain.invoke(QUESTION)
         given = chain.invoke(QUESTION, config={"configurable": {"filter": {"area": "ops"}, "k": 5}})
@@ -143,7 +148,7 @@ class TestThroughAChain:
         assert sources(given["context"]) == {"ops/backup.md", "ops/limits.md"}
 
     async def test_async_and_streamed(self, handbook: MilvusStore) -> None:
-        chain = rag_chain(milvus_retriever(handbook, mode="hybrid"), ReplyChatModel())
+        chain = rag_chain(milvus_retriever(handbook, mode="hybrid", configurable=BOTH), ReplyChatModel())
         config: Any = {"configurable": {"filter": {"area": "guide"}, "k": 1}}
 
         awaited = await chain.ainvoke(QUESTION, config=config)
@@ -153,7 +158,7 @@ class TestThroughAChain:
         assert next(part["context"] for part in streamed if "context" in part) == awaited["context"]
 
     def test_each_call_of_a_batch_has_its_own(self, handbook: MilvusStore) -> None:
-        chain = rag_chain(milvus_retriever(handbook, mode="hybrid"), ReplyChatModel())
+        chain = rag_chain(milvus_retriever(handbook, mode="hybrid", configurable=BOTH), ReplyChatModel())
 
         configs: Any = [{"configurable": {"k": k}} for k in (1, 2, 4)]
         found = chain.batch([QUESTION] * 3, config=configs)
@@ -161,14 +166,14 @@ class TestThroughAChain:
         assert [len(answer["context"]) for answer in found] == [1, 2, 4]
 
     def test_bound_ahead(self, handbook: MilvusStore) -> None:
-        chain = rag_chain(milvus_retriever(handbook, mode="hybrid"), ReplyChatModel())
+        chain = rag_chain(milvus_retriever(handbook, mode="hybrid", configurable=BOTH), ReplyChatModel())
 
         bound = chain.with_config(configurable={"filter": {"area": "guide"}})
 
         assert sources(bound.invoke(QUESTION)["context"]) == {"guide/search.md"}
 
     def test_the_chain_tells_what_can_be_configured(self, handbook: MilvusStore) -> None:
-        chain = rag_chain(milvus_retriever(handbook, mode="hybrid"), ReplyChatModel())
+        chain = rag_chain(milvus_retriever(handbook, mode="hybrid", configurable=BOTH), ReplyChatModel())
 
         assert {spec.id for spec in chain.config_specs} >= {"filter", "k"}
 

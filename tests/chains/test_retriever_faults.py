@@ -117,7 +117,7 @@ class TestCalledByOthers:
     CONFIG: Any = {"configurable": {"filter": {"area": "guide"}, "k": 7}}  # noqa: RUF012 - read only
 
     async def test_in_a_function_of_a_chain(self, handbook: MilvusStore) -> None:
-        retriever = milvus_retriever(handbook, mode="hybrid")
+        retriever = milvus_retriever(handbook, mode="hybrid", configurable=["filter", "k"])
 
         async def search(question: str) -> list[Document]:
             return await retriever.ainvoke(question)
@@ -129,7 +129,8 @@ class TestCalledByOthers:
         assert await step.ainvoke(QUESTION, self.CONFIG) == step.invoke(QUESTION, self.CONFIG)
 
     async def test_as_a_tool(self, handbook: MilvusStore) -> None:
-        tool = create_retriever_tool(milvus_retriever(handbook), "handbook", "Looks into the handbook.")
+        retriever = milvus_retriever(handbook, configurable=["filter", "k"])
+        tool = create_retriever_tool(retriever, "handbook", "Looks into the handbook.")
 
         found = tool.invoke({"query": "paging and vectors"}, self.CONFIG)
 
@@ -139,7 +140,7 @@ class TestCalledByOthers:
         assert await tool.ainvoke({"query": "paging and vectors"}, self.CONFIG) == found
 
     def test_what_the_call_says_counts_more(self, handbook: MilvusStore) -> None:
-        retriever = milvus_retriever(handbook)
+        retriever = milvus_retriever(handbook, configurable=["filter", "k"])
         step = RunnableLambda(lambda q: retriever.invoke(q, {"configurable": {"filter": {"area": "ops"}}}))
         other = RunnableLambda(lambda q: retriever.invoke(q, k=1, filter={"area": "ops"}))
 
