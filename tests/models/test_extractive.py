@@ -59,6 +59,14 @@ class _Extractive:
     def chat_model_params(self) -> dict[str, Any]:
         return {}
 
+    @property
+    def has_tool_calling(self) -> bool:
+        return False
+
+    @property
+    def has_structured_output(self) -> bool:
+        return False
+
 
 class TestStandard(_Extractive, ChatModelUnitTests):
     """LangChain's own tests of chat models."""

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -13,6 +13,7 @@ from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field
 
+from ...errors import InputError
 from ...follow_ups import standalone_question
 from ...message_keys import STANDALONE_KEY
 from .passages import read_enquiry
@@ -65,6 +66,28 @@ class ExtractiveChatModel(BaseChatModel):
         params = super()._get_ls_params(stop, **kwargs)
         params.setdefault("ls_model_name", "extractive")
         return params
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> NoReturn:
+        """Refuse: it quotes what it is given, also what tools gave, and calls none.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "The chat model 'local' quotes passages and calls no tools, so no agent can be made of it. rag_chain "
+            "answers with it; for an agent name a model that calls tools, such as chat_model('gemini')."
+        )
+
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: it has no words of its own to put into a structure.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "The chat model 'local' quotes passages, and fills in no structure. Name a model that does, such as "
+            "chat_model('gemini')."
+        )
 
     def _generate(
         self,

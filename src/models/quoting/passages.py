@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from ...chunk_keys import (
     BODY_START_KEY,
@@ -18,6 +18,7 @@ from ...chunk_keys import (
 )
 from ...markdown.within import lead_in_of, markdown_start, within_of
 from ...message_keys import CITATIONS_KEY, DOCUMENTS_KEY, SEARCH_QUESTION_KEY
+from .prompt_shapes import marked, material_of
 
 # A tag is a line of its own, so that "enclosed in <context> tags" in the instruction is none. Three patterns, and no
 # one for all: it would look from each opening tag to the prompt's end.
@@ -97,8 +98,11 @@ def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
     """Find the question and its passages in a prompt.
 
     The tutorials' ``<context>`` and ``<question>`` blocks are understood, the last ones when there are several, and
-    so are prompts that mark them with ``Context:`` and ``Question:``. Without either, the last human message's last
-    paragraph is the question and all other text is what it is asked about.
+    so are prompts that mark them with ``Context:`` and ``Question:``, or with tags, labels, headings or a line of
+    dashes in other words. Without any, the last human message's last paragraph is the question. It is asked about what
+    tools gave after it; else about the rest of the message; else about the system messages and what was sent just
+    before it; else about what tools gave earlier. Lines that tell a model what to do are left out, and so is what was
+    said before.
 
     The message may carry the passages themselves, as ``additional_kwargs={"documents": [...]}``: mappings with the
     ``text``, and as far as they are known ``source``, ``title``, ``headings``, ``start_line`` and ``end_line``, and
@@ -115,15 +119,37 @@ def read_enquiry(messages: Sequence[BaseMessage]) -> Enquiry:
     if last is None:
         return Enquiry("", ())
     asked = messages[last]
-    earlier = "\n\n".join(text for message in messages[:last] if (text := _text_of(message).strip()))
-    question, context = _split_prompt(_text_of(asked), earlier)
+    question, context = _split_prompt(_text_of(asked), _earlier(messages[:last]))
     documents = asked.additional_kwargs.get(DOCUMENTS_KEY)
     passages = _passages_of(documents) if isinstance(documents, Sequence) else ()
+    if not passages:
+        passages = _of_tools(messages[last:])
     if not passages and context.strip():
         passages = (Passage(_unescape(context)),)
+    if not passages:
+        passages = _of_tools(messages[:last])
     searched = asked.additional_kwargs.get(SEARCH_QUESTION_KEY)
     question = searched if isinstance(searched, str) and searched.strip() else _unescape(question)
     return Enquiry(question.strip(), passages, citations=bool(asked.additional_kwargs.get(CITATIONS_KEY)))
+
+
+def _earlier(messages: Sequence[BaseMessage]) -> str:
+    """What the messages before the question give to answer from."""
+    answered = max((i for i, message in enumerate(messages) if isinstance(message, AIMessage)), default=-1)
+    return "\n\n".join(
+        text
+        for i, message in enumerate(messages)
+        if isinstance(message, SystemMessage) or (isinstance(message, HumanMessage) and i > answered)
+        if (text := material_of(_text_of(message), is_system=isinstance(message, SystemMessage)).strip())
+    )
+
+
+def _of_tools(messages: Sequence[BaseMessage]) -> tuple[Passage, ...]:
+    """What tools gave; what they failed with is no document's."""
+    texts = [
+        _text_of(message) for message in messages if isinstance(message, ToolMessage) and message.status != "error"
+    ]
+    return tuple(Passage(text, number=number) for number, text in enumerate(filter(str.strip, texts), start=1))
 
 
 def _text_of(message: BaseMessage) -> str:
@@ -138,7 +164,9 @@ def _split_prompt(prompt: str, earlier: str) -> tuple[str, str]:
     if found["context"] or found["question"]:
         rest = _INLINE["question"].sub("\n\n", _INLINE["context"].sub("\n\n", prompt))
         question = found["question"][-1][1] if found["question"] else _split_untagged(rest, "")[0]
-        return question, found["context"][-1][1] if found["context"] else f"{earlier}\n\n{rest}"
+        if found["context"]:
+            return question, found["context"][-1][1]
+        return question, "\n\n".join(part for part in (material_of(rest, is_system=False), earlier) if part.strip())
     return _split_untagged(prompt, earlier)
 
 
@@ -162,17 +190,30 @@ def _split_untagged(prompt: str, earlier: str) -> tuple[str, str]:
     if labels and "answer" in labels[-1][1].lower() and not prompt[labels[-1].end() :].strip():
         prompt = prompt[: labels.pop().start()]
     names = [label[1].lower() for label in labels]
+    shape = marked(prompt)
+    if shape.context is not None and "context" not in names:
+        if shape.question is not None:
+            return shape.question, shape.context
+        question = _last_paragraph(prompt)
+        return question, shape.context.rstrip().removesuffix(question)
     if "question" not in names:
         paragraphs = [part for part in re.split(r"\n[ \t]*\n", prompt.strip()) if part.strip()]
-        return paragraphs[-1] if paragraphs else "", "\n\n".join([earlier, *paragraphs[:-1]]).strip()
+        own = material_of("\n\n".join(paragraphs[:-1]), is_system=False)
+        return paragraphs[-1] if paragraphs else "", own if own.strip() else earlier
     if names[0] == "question" and "context" in names:
         given = labels[names.index("context")]
         return prompt[labels[0].end() : given.start()], prompt[given.end() :]
     # A passage may hold such labels too: the prompt's own ones are the first and the last.
     asked = labels[len(names) - 1 - names[::-1].index("question")]
-    begin = labels[names.index("context")].end() if "context" in names else 0
-    context = prompt[begin : asked.start()]
+    if "context" in names:
+        context = prompt[labels[names.index("context")].end() : asked.start()]
+    else:
+        context = material_of(prompt[: asked.start()], is_system=False)
     return prompt[asked.end() :], context if context.strip() else earlier
+
+
+def _last_paragraph(prompt: str) -> str:
+    return re.split(r"\n[ \t]*\n", prompt.strip())[-1]
 
 
 def _unescape(text: str) -> str:
