@@ -22,6 +22,7 @@ from .boundary import MAX_K, checked_k, configured, narrowed, per_call_fields, p
 from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
 from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
+from .question_errors import question_error
 
 Mode = Literal["dense", "full_text", "hybrid"]
 
@@ -254,7 +255,7 @@ class _Search:
         if not isinstance(question, str):
             raise InputError(f"The retriever takes a question as text, not {type(question).__name__}.")
         if not question.strip():
-            raise InputError("The question is empty.")
+            raise question_error("The question is empty.")
         self.k = retriever.k if k is None else checked_k(k, retriever.max_k or max(MAX_K, retriever.k))
         self.legs = legs
         self._retriever = retriever
