@@ -32,7 +32,8 @@ def _error_class(of_tool_node: type[Exception] | None) -> Any:
             # The attributes are those of LangGraph's error; of the tool nothing is known here.
             Exception.__init__(self, message)
             self.message = message
-            self.tool_name, self.tool_kwargs, self.source, self.filtered_errors = "", {}, self, None
+            self.tool_name, self.source, self.filtered_errors = "", self, None
+            self.tool_kwargs: dict[str, Any] = {}
 
         def __reduce__(self) -> tuple[Any, ...]:
             return question_error, (self.message,)

@@ -60,7 +60,8 @@ def test_only_the_passages_are_quoted(shape: str) -> None:
 def test_an_instruction_alone_is_nothing_to_answer_from() -> None:
     answer = chat_model("local").invoke([SystemMessage(ROLE), HumanMessage(QUESTION)]).text
 
-    assert answer.startswith("The documents do not seem to answer")
+    assert "PROMPT" not in answer
+    assert ">" not in answer
 
 
 def test_headings_of_a_document_are_no_labels() -> None:

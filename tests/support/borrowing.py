@@ -28,6 +28,7 @@ DOCUMENTED = {
     "langchain_community.document_compressors.jina_rerank": "its class is exported by the package above",
     "langchain_core": "LangChain's reference has all modules",
     "langchain_milvus.utils.sparse": "in the documentation of langchain-milvus",
+    "langgraph.prebuilt.tool_node": "the reference of LangChain and LangGraph has all modules",
     "matplotlib.figure": "in Matplotlib's reference",
     "numpy.typing": "in NumPy's reference",
     "packaging.requirements": "in the documentation of packaging",
