@@ -23,6 +23,7 @@ from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
 from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
 from .question_errors import question_error
+from .scored import as_hit
 
 Mode = Literal["dense", "full_text", "hybrid"]
 
@@ -296,12 +297,12 @@ class _Search:
         if self._retriever.reranker is not None:
             best = [with_rerank_score(document) for document in best]
         passages = with_neighbours(self._retriever.store, best, self._retriever.expand, self._filter)
-        if not passages or not self._decides or not self._refuses():
-            return passages
-        return [
-            Document(passage.page_content, metadata={**passage.metadata, ONLY_NEAREST_KEY: True}, id=passage.id)
-            for passage in passages
-        ]
+        if passages and self._decides and self._refuses():
+            passages = [
+                Document(passage.page_content, metadata={**passage.metadata, ONLY_NEAREST_KEY: True}, id=passage.id)
+                for passage in passages
+            ]
+        return [as_hit(passage) for passage in passages]
 
     def _refuses(self) -> bool:
         """Whether the documents do not answer the question."""
