@@ -5,6 +5,7 @@ from typing import Any
 from langchain_core.documents import Document
 
 from ..chunk_keys import (
+    ONLY_NEAREST_KEY,
     RELEVANCE_SCORE_KEY,
     RERANK_SCORE_KEY,
     RETRIEVAL_SCORE_KEY,
@@ -15,7 +16,14 @@ from ..chunk_keys import (
 
 _LEGS = ("dense", "full_text")
 _SCORES = frozenset(
-    [SCORE_KEY, RETRIEVAL_SCORE_KEY, RERANK_SCORE_KEY, RELEVANCE_SCORE_KEY, *map(leg_score_key, _LEGS)]
+    [
+        SCORE_KEY,
+        RETRIEVAL_SCORE_KEY,
+        RERANK_SCORE_KEY,
+        RELEVANCE_SCORE_KEY,
+        ONLY_NEAREST_KEY,
+        *map(leg_score_key, _LEGS),
+    ]
 ) | frozenset(map(leg_rank_key, _LEGS))
 
 
