@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import select
 import signal
 import stat
 import subprocess
@@ -175,6 +176,9 @@ class _Screen:
             pass
 
     def _read(self) -> str:
+        # Nothing that is shown takes as long: without this, a program that is stuck would hold up the test for ever.
+        if not select.select([self._terminal], [], [], PATIENCE_SECONDS)[0]:
+            return ""
         try:
             return os.read(self._terminal, 4096).decode("utf-8", "replace")
         except OSError:
