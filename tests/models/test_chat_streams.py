@@ -15,6 +15,7 @@ from milvus_rag.models.providers.chat_events import ChatEvents, collected
 from milvus_rag.models.providers.event_stream import ErrorAnswerError, EventStream, UnreadableAnswerError
 from milvus_rag.models.providers.think_blocks import ThinkBlocks
 from support.backends import MODES, Mode
+from support.gemini_server import GeminiServer
 from support.scripted_server import DONE, Script, completion, event, scripted, sse
 
 EVERY_MODE = pytest.mark.parametrize("mode", MODES)
@@ -284,6 +285,22 @@ class TestTime:
             pytest.raises(ModelTimeoutError, match=r"answer_timeout= \(MILVUS_RAG_ANSWER_TIMEOUT\)"),
         ):
             asked(server.url, mode, answer_timeout=1e-9)
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_so_has_a_stream_of_gemini(self, gemini_server: GeminiServer, is_async: bool) -> None:
+        chat = chat_model(
+            "gemini:gemini-flash-latest",
+            api_key=gemini_server.key,
+            base_url=gemini_server.base_url,
+            answer_timeout=1e-9,
+        )
+
+        async def astream() -> list[Any]:
+            return [chunk async for chunk in chat.astream("How deep is the sea?")]
+
+        with pytest.raises(ModelTimeoutError, match=r"answer_timeout= \(MILVUS_RAG_ANSWER_TIMEOUT\)"):
+            asyncio.run(astream()) if is_async else list(chat.stream("How deep is the sea?"))
+        assert len(gemini_server.requests) == 1
 
     def test_no_other_clock_runs(self) -> None:
         """LangChain's own would count comments as silence."""

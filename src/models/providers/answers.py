@@ -1,5 +1,6 @@
 """Whether a chat model's answer is whole."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,12 +34,14 @@ class AnswerCheck:
         chars: Characters of text so far.
         has_content: Whether there was text, a tool call or another kind of content.
         has_begun: Whether there was anything at all that somebody may want to see, thoughts included.
+        deadline: When it is to have ended, by `time.monotonic`.
     """
 
     limit_is_wanted: bool
     chars: int = field(default=0, init=False)
     has_content: bool = field(default=False, init=False)
     has_begun: bool = field(default=False, init=False)
+    deadline: float = field(default=math.inf, init=False)
     _finish: str | None = field(default=None, init=False)
     _reason: str | None = field(default=None, init=False)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
+from time import monotonic
 from typing import Any, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -14,7 +15,7 @@ from ...errors import MilvusRagError, ModelTimeoutError
 from .answers import AnswerCheck, IncompleteAnswerError
 from .calls import Calls
 from .connections import Connections
-from .failures import response_error, subject
+from .failures import response_error, subject, too_slow
 
 
 class CheckedChatModel(BaseChatModel):
@@ -35,6 +36,9 @@ class CheckedChatModel(BaseChatModel):
 
     accept_cut_off: bool = Field(default=True, exclude=True, repr=False)
     """Whether an answer that reaches a limit of tokens which was set with the model is as wanted."""
+
+    answer_timeout: float | None = Field(default=None, exclude=True, repr=False)
+    """Seconds that a whole streamed answer may take; None where the vendor's class is told itself."""
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -75,11 +79,11 @@ class CheckedChatModel(BaseChatModel):
         open_stream = super()._stream
 
         def start() -> tuple[list[ChatGenerationChunk], Generator[ChatGenerationChunk], AnswerCheck]:
-            check = AnswerCheck(limit_is_wanted=self._has_token_limit(kwargs))
+            check = self._new_check(kwargs)
             stream = cast("Generator[ChatGenerationChunk]", open_stream(messages, stop, run_manager, **kwargs))
             held = []
             for chunk in stream:
-                check.add(chunk)
+                self._look_at(chunk, check)
                 held.append(chunk)
                 if check.has_begun:
                     break
@@ -90,7 +94,7 @@ class CheckedChatModel(BaseChatModel):
         try:
             with closing(rest):
                 for chunk in rest:
-                    check.add(chunk)
+                    self._look_at(chunk, check)
                     yield chunk
         except Exception as exc:
             error, cause = self._broken(exc, check)
@@ -111,11 +115,11 @@ class CheckedChatModel(BaseChatModel):
         open_stream = super()._astream
 
         async def start() -> tuple[list[ChatGenerationChunk], AsyncGenerator[ChatGenerationChunk], AnswerCheck]:
-            check = AnswerCheck(limit_is_wanted=self._has_token_limit(kwargs))
+            check = self._new_check(kwargs)
             stream = cast("AsyncGenerator[ChatGenerationChunk]", open_stream(messages, stop, run_manager, **kwargs))
             held = []
             async for chunk in stream:
-                check.add(chunk)
+                self._look_at(chunk, check)
                 held.append(chunk)
                 if check.has_begun:
                     break
@@ -127,7 +131,7 @@ class CheckedChatModel(BaseChatModel):
         try:
             async with aclosing(rest):
                 async for chunk in rest:
-                    check.add(chunk)
+                    self._look_at(chunk, check)
                     yield chunk
         except Exception as exc:
             error, cause = self._broken(exc, check)
@@ -137,6 +141,22 @@ class CheckedChatModel(BaseChatModel):
             self._judge(check, is_stream=True)
             return
         raise error from cause
+
+    def _new_check(self, kwargs: Mapping[str, Any]) -> AnswerCheck:
+        check = AnswerCheck(limit_is_wanted=self._has_token_limit(kwargs))
+        if self.answer_timeout is not None:
+            check.deadline = monotonic() + self.answer_timeout
+        return check
+
+    def _look_at(self, chunk: ChatGenerationChunk, check: AnswerCheck) -> None:
+        """Look at a piece of a stream.
+
+        Raises:
+            ModelTimeoutError: The whole answer takes too long.
+        """
+        check.add(chunk)
+        if self.answer_timeout is not None and monotonic() > check.deadline:
+            raise too_slow(self.calls.endpoint, self.answer_timeout)
 
     def _whole(self, result: ChatResult, kwargs: Mapping[str, Any]) -> ChatResult:
         for generation in result.generations:

@@ -49,8 +49,9 @@ def make_chat(
 
     Args:
         calls: Endpoint, errors and retries.
-        timeout: Seconds for a request, and for the next piece of a stream.
-        answer_timeout: Seconds that a whole answer may take: of a stream, whose pieces are looked at.
+        timeout: Seconds for a request, which is the whole answer where it is not streamed, and for the next piece of a
+            stream.
+        answer_timeout: Seconds that a whole stream may take.
         accept_cut_off: Whether an answer that reaches the limit of tokens is as wanted.
         options: Further arguments of ``ChatGoogleGenerativeAI``.
     """
@@ -71,7 +72,12 @@ def make_chat(
         "temperature": None,
         "client_args": _http_arguments(),
     }
-    own = {"calls": calls, "connections": Connections(check_answer), "accept_cut_off": accept_cut_off}
+    own = {
+        "calls": calls,
+        "connections": Connections(check_answer),
+        "accept_cut_off": accept_cut_off,
+        "answer_timeout": answer_timeout,
+    }
     return GeminiChat(**{**arguments, **options, **_DEVELOPER_API, **own})
 
 
