@@ -2,7 +2,7 @@
 
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from ..chains.retrieval import MilvusRetriever
@@ -32,6 +32,7 @@ class Index:
         self._retriever: MilvusRetriever | None = None
         self._error: StoreError | None = None
         self._retry_at = 0.0
+        self._language = settings.language or "english"
 
     @property
     def current(self) -> MilvusRetriever | None:
@@ -40,9 +41,12 @@ class Index:
 
     @property
     def language(self) -> str:
-        """The language that the passages are in, as far as the store has been opened."""
+        """The language of the passages, as it was last known: what is wrong with the store, searches find out."""
         store = self._store
-        return store.language if store is not None else self._settings.language or "english"
+        if store is not None:
+            with suppress(StoreError):
+                self._language = store.language
+        return self._language
 
     def retriever(self) -> MilvusRetriever:
         """The retriever; opens the store, or tries it again after an outage.

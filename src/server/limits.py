@@ -14,6 +14,9 @@ from .metrics import Metrics
 from .settings import ServerSettings
 
 _BUSY_RETRY_SECONDS = 1
+# Of a body that says that it is too large, so many times the limit are read and thrown away before it is refused: a
+# connection that is closed while something is unread is reset, and a proxy in between loses the answer.
+_STILL_READ = 4
 # A task that is cancelled so often, with so many seconds between, and goes on, is not waited for.
 _STOP_TRIES = 10
 _STOP_SECONDS = 0.5
@@ -98,7 +101,8 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
     """
     too_large = RefusedRequestError(413, f"The request is larger than {limit:,} bytes.")
     declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    if declared.isdigit() and int(declared) > limit:
+    length = int(declared) if declared.isdigit() else 0
+    if length > _STILL_READ * limit:
         raise too_large
     parts: list[bytes] = []
     size = 0
@@ -106,11 +110,14 @@ async def _read(scope: Scope, receive: Receive, limit: int) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError("the client went away")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > limit:
+        size += len(message.get("body", b""))
+        if size <= limit:
+            parts.append(message.get("body", b""))
+        if size > max(limit, length):
             raise too_large
         if not message.get("more_body", False):
+            if size > limit:
+                raise too_large
             return b"".join(parts)
 
 

@@ -24,6 +24,8 @@ _NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 # In the properties of every collection that we make, so that it is known as ours.
 _LAYOUT_VERSION = 1
 # https://milvus.io/docs/index.md: kinds of index that compare with all vectors.
+# A name goes from a collection to an alias between two questions once, and not again and again.
+_DESCRIBED_AGAIN = 2
 _EXHAUSTIVE = frozenset({"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"})
 
 
@@ -155,15 +157,16 @@ class Collection:
 
     def _described(self, name: str) -> Layout | None:
         with self._errors():
-            if not self._has(name):
-                return None
-            try:
-                return self._describe(name)
-            except Exception:
-                # Dropped or renamed between the two questions.
+            for tries_left in reversed(range(_DESCRIBED_AGAIN + 1)):
                 if not self._has(name):
                     return None
-                raise
+                try:
+                    return self._describe(name)
+                except Exception:
+                    # Dropped or renamed between the two questions; and by now an alias may have the name.
+                    if not tries_left and self._has(name):
+                        raise
+            return None
 
     def _describe(self, name: str) -> Layout:
         layout = read_layout(self.client.describe_collection(name, timeout=self._timeout))

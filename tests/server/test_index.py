@@ -211,3 +211,23 @@ def test_milvus_lite_is_in_a_process_of_its_own_or_here(index_uri: str, apart: b
         assert (process is not None and process.is_running) == apart
     finally:
         index.close()
+
+
+def test_the_language_is_as_it_was_last_known_while_milvus_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked before each search, which finds out what is wrong."""
+
+    class Store:
+        known: str | None = "german"
+
+        @property
+        def language(self) -> str:
+            if self.known is None:
+                raise StoreUnavailableError("away")
+            return self.known
+
+    index, store = Index(ServerSettings(uri="a.db")), Store()
+    assert index.language == "english"
+    monkeypatch.setattr(index, "_store", store)
+    assert index.language == "german"
+    store.known = None
+    assert index.language == "german"
