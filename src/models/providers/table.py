@@ -99,6 +99,33 @@ class Provider:
         return next((retired for retired in self.retired if retired.model == model), None)
 
 
+def _server_of_ones_own(
+    name: str,
+    *,
+    port: int,
+    chat_model: str = "",
+    embedding_model: str = "",
+    models_page: str = "GET /v1/models of the server",
+) -> Provider:
+    """A server of OpenAI's protocol on this machine, which needs no key."""
+    return Provider(
+        name=name,
+        protocol="openai",
+        chat_model=chat_model,
+        embedding_model=embedding_model,
+        embeddings_by=name,
+        key_variables=(f"{name.upper()}_API_KEY",),
+        key_needed="never",
+        url_variables=(f"{name.upper()}_BASE_URL",),
+        base_url=f"http://localhost:{port}/v1",
+        path="/v1",
+        chat_package="langchain_openai",
+        embedding_package="langchain_openai",
+        extras=("openai",),
+        models_page=models_page,
+    )
+
+
 PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
     {
         row.name: row
@@ -196,54 +223,15 @@ PROVIDERS: Final[Mapping[str, Provider]] = MappingProxyType(
             ),
             # Servers in one's own house: docs.ollama.com/api/openai-compatibility, lmstudio.ai/docs/app/api,
             # docs.vllm.ai/en/latest/serving/openai_compatible_server.
-            Provider(
-                name="ollama",
-                protocol="openai",
+            _server_of_ones_own(
+                "ollama",
+                port=11434,
                 chat_model="llama3.2",
                 embedding_model="nomic-embed-text",
-                embeddings_by="ollama",
-                key_variables=("OLLAMA_API_KEY",),
-                key_needed="never",
-                url_variables=("OLLAMA_BASE_URL",),
-                base_url="http://localhost:11434/v1",
-                path="/v1",
-                chat_package="langchain_openai",
-                embedding_package="langchain_openai",
-                extras=("openai",),
                 models_page="`ollama list`",
             ),
-            Provider(
-                name="lmstudio",
-                protocol="openai",
-                chat_model="",
-                embedding_model="",
-                embeddings_by="lmstudio",
-                key_variables=("LMSTUDIO_API_KEY",),
-                key_needed="never",
-                url_variables=("LMSTUDIO_BASE_URL",),
-                base_url="http://localhost:1234/v1",
-                path="/v1",
-                chat_package="langchain_openai",
-                embedding_package="langchain_openai",
-                extras=("openai",),
-                models_page="GET /v1/models of the server",
-            ),
-            Provider(
-                name="vllm",
-                protocol="openai",
-                chat_model="",
-                embedding_model="",
-                embeddings_by="vllm",
-                key_variables=("VLLM_API_KEY",),
-                key_needed="never",
-                url_variables=("VLLM_BASE_URL",),
-                base_url="http://localhost:8000/v1",
-                path="/v1",
-                chat_package="langchain_openai",
-                embedding_package="langchain_openai",
-                extras=("openai",),
-                models_page="GET /v1/models of the server",
-            ),
+            _server_of_ones_own("lmstudio", port=1234),
+            _server_of_ones_own("vllm", port=8000),
             # https://openrouter.ai/docs/api-reference/overview
             Provider(
                 name="openrouter",
