@@ -6,9 +6,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from langchain_core.documents import Document
-from langchain_core.embeddings import Embeddings
-from langchain_core.vectorstores import VectorStore
-from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
 from ..chunk_keys import TERMS_KEY, VECTOR_KEY
 from ..errors import (
@@ -20,43 +17,23 @@ from ..errors import (
 )
 from ..word_statistics import SAMPLE, WordStatistics
 from . import conditions
-from .collection import Collection
 from .collection_rows import CollectionRows
 from .conditions import Condition, to_condition
-from .connection import RowsWithListsError, Server
+from .connection import RowsWithListsError
 from .filters import Column, both, read_filter
 from .layout import Layout
 from .rows import check_ids, check_vectors, to_document
 from .search_methods import Filter, Hits, check_number, check_text
 from .searched_text import index_terms, named_terms
+from .store_members import StoreMembers
 
 T = TypeVar("T")
 
 
-class ReadMethods(VectorStore):
+class ReadMethods(StoreMembers):
     """Methods that read, beside those of `VectorStore` that are made of them."""
 
-    collection: Collection
-    collection_name: str
-    server: Server
-    embedding: Embeddings | None
-    sparse_embedding: BaseSparseEmbedding | None
     _words: tuple[str, WordStatistics] | None = None
-
-    @property
-    @abstractmethod
-    def layout(self) -> Layout | None:
-        """The collection's fields and properties; None while it does not exist."""
-
-    @property
-    @abstractmethod
-    def has_full_text(self) -> bool:
-        """Whether there is full-text search, or will be once there is a collection."""
-
-    @property
-    @abstractmethod
-    def language(self) -> str:
-        """Language of the full-text analysis."""
 
     @abstractmethod
     def _no_full_text(self) -> str:

@@ -10,7 +10,6 @@ import numpy as np
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
-from langchain_milvus.utils.sparse import BaseSparseEmbedding
 from numpy.typing import NDArray
 
 from ..errors import (
@@ -22,42 +21,20 @@ from ..errors import (
 )
 from ..text_analysis import VERSION as ANALYSIS_VERSION
 from ..vectors import usable
-from .collection import Collection
 from .collection_rows import CollectionRows, Row
-from .connection import Server
 from .filters import both
 from .fingerprint import fingerprint_of
 from .layout import Layout
 from .rows import check_chunks, check_documents, check_ids, check_vectors, listed, to_row
 from .search_methods import Filter
 from .searched_text import embedded_texts
+from .store_members import StoreMembers
 
 T = TypeVar("T")
 
 
-class WriteMethods(VectorStore):
+class WriteMethods(StoreMembers):
     """Methods of `VectorStore` that write."""
-
-    collection: Collection
-    collection_name: str
-    server: Server
-    embedding: Embeddings | None
-    sparse_embedding: BaseSparseEmbedding | None
-
-    @property
-    @abstractmethod
-    def layout(self) -> Layout | None:
-        """The collection's fields and properties; None while it does not exist."""
-
-    @property
-    @abstractmethod
-    def has_full_text(self) -> bool:
-        """Whether there is full-text search, or will be once there is a collection."""
-
-    @property
-    @abstractmethod
-    def language(self) -> str:
-        """Language of the full-text analysis."""
 
     @abstractmethod
     def _delete_where(self, filter: Filter) -> None:

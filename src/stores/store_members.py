@@ -1,0 +1,36 @@
+"""What the halves of the store have of the whole."""
+
+from abc import abstractmethod
+
+from langchain_core.embeddings import Embeddings
+from langchain_core.vectorstores import VectorStore
+from langchain_milvus.utils.sparse import BaseSparseEmbedding
+
+from .collection import Collection
+from .connection import Server
+from .layout import Layout
+
+
+class StoreMembers(VectorStore):
+    """A collection, and what it is searched by."""
+
+    collection: Collection
+    collection_name: str
+    server: Server
+    embedding: Embeddings | None
+    sparse_embedding: BaseSparseEmbedding | None
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout | None:
+        """The collection's fields and properties; None while it does not exist."""
+
+    @property
+    @abstractmethod
+    def has_full_text(self) -> bool:
+        """Whether there is full-text search, or will be once there is a collection."""
+
+    @property
+    @abstractmethod
+    def language(self) -> str:
+        """Language of the full-text analysis."""
