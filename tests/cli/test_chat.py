@@ -22,6 +22,8 @@ from support.waiting import PATIENCE_SECONDS, wait_until
 
 FIRST = "Where is metadata stored?"
 FOLLOW_UP = "And where is data?"
+# Without its blank, over which the editor moves the cursor.
+PROMPT = ">"
 
 
 @pytest.fixture
@@ -143,12 +145,16 @@ def test_in_a_terminal_ctrl_c_stops_the_answer_and_ctrl_d_ends(run: Run, docs: P
         try:
             shown = _Screen(ours)
             shown.wait_for("/help lists")
+            shown.wait_for(PROMPT)
             os.write(ours, b"Where is metadata stored?\r")
             wait_until(lambda: server.requests, "the model was never asked")
             process.send_signal(signal.SIGINT)
             shown.wait_for("Stopped.")
+            shown.wait_for(PROMPT)
             os.write(ours, b"/help\r")
             shown.wait_for("Ctrl-C stops an answer")
+            # Before it, Ctrl-D is a matter of the terminal, which has nobody to give it to.
+            shown.wait_for(PROMPT)
             os.write(ours, b"\x04")
             shown.drain()
             assert process.wait(PATIENCE_SECONDS) == 0
@@ -166,10 +172,12 @@ class _Screen:
         self._seen = ""
 
     def wait_for(self, text: str) -> None:
+        """Read on until after this text."""
         while text not in self._seen:
             piece = self._read()
             assert piece, self._seen
             self._seen += piece
+        self._seen = self._seen.partition(text)[2]
 
     def drain(self) -> None:
         while self._read():
