@@ -103,7 +103,7 @@ def cut(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piec
     current: Piece | None = None
     for unit in _units(source, blocks, size):
         if current and _can_join(source, current, unit, size):
-            current = current._replace(end=unit.end, last_line=unit.last_line)
+            current = Piece(current.start, unit.end, current.first_line, unit.last_line, *current[4:])
             continue
         if current and not _is_blank(source, current):
             yield _with_state(source, blocks, current)

@@ -224,7 +224,8 @@ class _Scanner:
 
     def _finish(self, end: int) -> None:
         if self._open is not None and end > self._open.start:
-            self._found.append(self._open._replace(end=end))
+            # Not by `_replace`, which takes as long as the rest.
+            self._found.append(Block(self._open.kind, self._open.start, end, *self._open[3:]))
         self._open = None
         self._is_plain = False
 
@@ -258,8 +259,8 @@ class _Scanner:
         is_closed = (
             end > index + 1 and bool(self._lines[end - 1].strip()) and closes_fence(self._lines[end - 1], marks, column)
         )
-        fence = Block(Kind.FENCE, index, end, indent=indent_of(self._lines[index]), opens=opens, is_closed=is_closed)
-        self._add(fence._replace(items=tuple(self._items)))
+        indent, items = indent_of(self._lines[index]), tuple(self._items)
+        self._add(Block(Kind.FENCE, index, end, indent=indent, items=items, opens=opens, is_closed=is_closed))
         return end
 
     def _read_quote(self, index: int, indent: int, inside: int, opens: int) -> int:

@@ -39,7 +39,7 @@ class Page(NamedTuple):
 
 
 def read_page(text: str) -> Page:
-    """Read a page; the one that was read last is remembered, since a loader and a splitter ask for it."""
+    """Read a page; those that were read last are remembered, since a loader and a splitter ask for each."""
     return _remembered(text) if len(text) <= _MOST_REMEMBERED else _read(text)
 
 
@@ -48,7 +48,8 @@ def _read(text: str) -> Page:
     return Page(lines, front_matter_fields(lines), tuple(scan_blocks(lines, front_matter_length(lines), is_whole=True)))
 
 
-_remembered = lru_cache(maxsize=1)(_read)
+# Where a source ends is known by the next one's first document, so a loader is a page ahead of the splitter.
+_remembered = lru_cache(maxsize=3)(_read)
 
 
 def page_title(page: Page, name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import orjson
 
 # Far below gRPC's 64 MiB a message, and large enough that the request itself is not the cost.
 ROWS_PER_REQUEST = 500
@@ -19,7 +20,7 @@ T = TypeVar("T")
 
 def row_batches(rows: Sequence[dict[str, Any]], *, lite: bool) -> Iterator[Sequence[dict[str, Any]]]:
     """Rows in their order, in groups that can be written in one request."""
-    return batches(rows, ROWS_PER_REQUEST, _LITE_BYTES if lite else _SERVER_BYTES, _bytes_of)
+    return batches(rows, ROWS_PER_REQUEST, _LITE_BYTES if lite else _SERVER_BYTES, _row_bytes)
 
 
 def id_batches(ids: Sequence[str], most: int = ROWS_PER_REQUEST) -> Iterator[Sequence[str]]:
@@ -42,6 +43,21 @@ def batches(
         yield items[start:]
 
 
+def _row_bytes(row: dict[str, Any]) -> int:
+    vectors = {name: value for name, value in row.items() if isinstance(value, np.ndarray) or _is_vector(value)}
+    others = {name: value for name, value in row.items() if name not in vectors} if vectors else row
+    try:
+        # In C, which makes it a tenth of the time.
+        return len(orjson.dumps(others)) + _bytes_of(vectors)
+    except TypeError:
+        # Rows that are not ours may hold what JSON has not.
+        return _bytes_of(row)
+
+
+def _is_vector(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], float)
+
+
 def _bytes_of(value: Any) -> int:
     """About how many bytes a value has in a request; rather too many."""
     if isinstance(value, str):
@@ -52,5 +68,5 @@ def _bytes_of(value: Any) -> int:
         return sum(_bytes_of(key) + _bytes_of(item) + 8 for key, item in value.items())
     if isinstance(value, list | tuple):
         # A vector has 4 bytes a number, a list in the metadata more.
-        return 8 * len(value) if value and isinstance(value[0], float) else sum(_bytes_of(item) + 4 for item in value)
+        return 8 * len(value) if _is_vector(value) else sum(_bytes_of(item) + 4 for item in value)
     return 24
