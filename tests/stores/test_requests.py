@@ -33,7 +33,9 @@ class TestSizes:
         for lite, most in ((True, 4 * 2**20), (False, 32 * 2**20)):
             cut = list(row_batches(large, lite=lite))
             assert sum(map(len, cut)) == 1000
-            assert max(map(len, cut)) == most // (65_000 + 40_000 + 4 * 3072 + 38)
+            fit = most / (65_000 + 40_000 + 4 * 3072)
+            # Names and marks are counted too.
+            assert 0.99 * fit < max(map(len, cut)) <= fit
 
     def test_ids_are_cut_by_bytes(self) -> None:
         ids = [f"{i}{'é' * 30_000}" for i in range(1000)]
