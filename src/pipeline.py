@@ -147,6 +147,7 @@ def _open(
         db_name=settings.db_name,
         full_text=full_text,
         language=settings.language,
+        consistency_level=settings.consistency_level,
         timeout=settings.timeout,
     )
 

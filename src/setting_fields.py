@@ -36,6 +36,7 @@ PREFIX = "MILVUS_RAG_"
 Mode = Literal["dense", "full_text", "hybrid"]
 SplitterName = Literal["markdown", "marker"]
 Floor = Literal["auto", "none"]
+ConsistencyLevel = Literal["Strong", "Session", "Bounded", "Eventually"]
 PoolingName = Literal["mean", "cls", "lasttoken"]
 
 
@@ -174,6 +175,14 @@ class SettingFields:
     )
     token: Annotated[Secret | None, Setting("user:password or API key of the Milvus server.", Group.MILVUS)] = None
     db_name: Annotated[str | None, Setting("Database on the server.", Group.MILVUS)] = None
+    consistency_level: Annotated[
+        ConsistencyLevel | None,
+        Setting(
+            "What searches on a server are sure to see; Strong waits 0.2 s for everything.",
+            Group.MILVUS,
+            default="own writes, others' but for seconds",
+        ),
+    ] = None
     collection: Annotated[str, Setting("Collection or alias.", Group.MILVUS, min_length=1)] = "my_rag_collection"
     timeout: Annotated[
         float, Setting("Seconds that a call to Milvus may take.", Group.MILVUS, gt=0, variable_only=_SECONDS_WHY)

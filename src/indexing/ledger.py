@@ -102,7 +102,10 @@ class Ledger:
         column = layout.column_of(SOURCE_KEY).name
         found: dict[str, list[str]] = {}
         for row in self._rows.find(
-            f"{column} in {quote(list(sources))}", None, [self._key, layout.text_field, column, ROOT_KEY]
+            f"{column} in {quote(list(sources))}",
+            None,
+            [self._key, layout.text_field, column, ROOT_KEY],
+            "Strong",
         ):
             if root in roots_of(row):
                 found.setdefault(row[column], []).append(row[layout.text_field])

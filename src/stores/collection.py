@@ -13,6 +13,7 @@ from pymilvus import CollectionSchema, MilvusClient, MilvusException
 from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
 from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection, translated_errors
+from .consistency import ReadConsistency
 from .layout import Layout, new_schema, read_layout, write_properties
 from .lite import clear_half_made
 from .read_write_lock import ReadWriteLock, alone
@@ -54,7 +55,7 @@ class Collection:
         server: Server,
         name: str,
         *,
-        consistency_level: str,
+        consistency_level: str | None,
         timeout: float,
         lock: ReadWriteLock | None = None,
     ) -> None:
@@ -63,6 +64,7 @@ class Collection:
         self.name = name
         self.new_properties: Mapping[str, Any] = {}
         self._consistency_level = consistency_level
+        self._reads = ReadConsistency(server.uri, consistency_level)
         self._timeout = timeout
         self._lock = lock
         # With when it was asked for; in one piece, since another thread may read it.
@@ -99,8 +101,12 @@ class Collection:
             raise CollectionNotFoundError(missing_collection(self.name, self.server.uri))
         return layout
 
-    def rows(self, layout: Layout | None = None) -> CollectionRows:
+    def rows(self, layout: Layout | None = None, consistency_level: str | None = None) -> CollectionRows:
         """The rows of the collection that a layout describes, by default of the one that has the name now.
+
+        Args:
+            layout: Describes the collection.
+            consistency_level: Of reads that name none; by default the store's.
 
         Raises:
             CollectionNotFoundError: It does not exist.
@@ -113,6 +119,7 @@ class Collection:
             load=partial(self.load, layout),
             write_name=partial(self.write_name, layout),
             read_name=partial(self._write_names.used, layout),
+            reads=ReadConsistency(self.server.uri, consistency_level) if consistency_level else self._reads,
             lock=self._lock,
             timeout=self._timeout,
         )
@@ -234,7 +241,8 @@ class Collection:
         self.client.create_collection(
             self.name,
             schema=schema,
-            consistency_level=self._consistency_level,
+            # The tutorials' level, and langchain_milvus' is Session: what others create and read by their own code.
+            consistency_level=self._consistency_level or "Strong",
             properties=properties,
             timeout=self._timeout,
         )

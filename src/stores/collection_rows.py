@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 from pymilvus import MilvusClient
 
 from .connection import CollectionNotLoadedError, Server, TooMuchAtOnceError, translated_errors
+from .consistency import ReadConsistency
 from .filters import quote
 from .layout import Layout
 from .packed_rows import read_packed, write_packed
 from .read_write_lock import ReadWriteLock, alone
 from .request_sizes import ROWS_PER_REQUEST, id_batches, row_batches
 from .rows import to_primary_key
+from .search_hits import flat, score
 from .thorough_search import thorough
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,7 @@ class CollectionRows:
         load: Callable[[], None],
         write_name: Callable[[], str],
         read_name: Callable[[], str],
+        reads: ReadConsistency,
         lock: ReadWriteLock | None,
         timeout: float,
     ) -> None:
@@ -62,6 +65,7 @@ class CollectionRows:
         self._load = load
         self._write_name = write_name
         self._read_name = read_name
+        self._reads = reads
         self._lock = lock
         self._timeout = timeout
 
@@ -120,7 +124,7 @@ class CollectionRows:
         def delete() -> None:
             self._client.delete(self._written.name, filter=chosen, timeout=self._timeout)
 
-        self._write_once(delete, "delete rows", expression)
+        self._write_once(delete, "delete rows", expression, is_timed=False)
 
     # --- reading
 
@@ -136,7 +140,7 @@ class CollectionRows:
         Args:
             ids: Any number of them.
             fields: All but vectors by default.
-            consistency_level: The collection's by default.
+            consistency_level: The store's by default, see `milvus_rag.stores.consistency`.
             batch_size: Rows a request.
         """
         wanted = list(fields or self.layout.document_fields)
@@ -146,11 +150,9 @@ class CollectionRows:
         return rows
 
     def _get(self, ids: Sequence[str], fields: list[str], consistency_level: str | None) -> list[Row]:
-        options = {"consistency_level": consistency_level} if consistency_level else {}
+        query, wanted = self._client.query, self._one_of(ids)
         try:
-            return read_packed(
-                self._read(self._client.query, None, filter=self._one_of(ids), output_fields=fields, **options)
-            )
+            return read_packed(self._read(query, None, consistency_level, filter=wanted, output_fields=fields))
         except TooMuchAtOnceError:
             # How large rows are is known only now.
             if len(ids) == 1:
@@ -168,11 +170,10 @@ class CollectionRows:
     ) -> list[Row]:
         """Rows that an expression matches, in no order: all, or `limit` of them (16,384 at most)."""
         options: dict[str, Any] = {"limit": min(limit, MAX_HITS)} if limit else {}
-        if consistency_level:
-            options["consistency_level"] = consistency_level
         wanted, key = list(fields or self.layout.document_fields), self.layout.primary_field
         try:
-            answer = self._read(self._client.query, expression, filter=expression, output_fields=wanted, **options)
+            options |= {"filter": expression, "output_fields": wanted}
+            answer = self._read(self._client.query, expression, consistency_level, **options)
         except TooMuchAtOnceError:
             if wanted == [key]:
                 raise
@@ -218,7 +219,12 @@ class CollectionRows:
                 yield rows
             return
         iterator = self._read(
-            self._client.query_iterator, expression, filter=expression, batch_size=batch_size, output_fields=fields
+            self._client.query_iterator,
+            expression,
+            filter=expression,
+            batch_size=batch_size,
+            output_fields=fields,
+            consistency_level="Strong",
         )
         try:
             while True:
@@ -270,7 +276,7 @@ class CollectionRows:
                 output_fields=list(fields),
                 search_params={"metric_type": metric, "params": dict(params)},
             )
-            return [(_flat(hit, layout.primary_field), _score(hit["distance"], metric)) for hit in answer[0]]
+            return [(flat(hit, layout.primary_field), score(hit["distance"], metric)) for hit in answer[0]]
 
         if field == layout.sparse_field or layout.exhaustive:
             # These look at all rows.
@@ -345,23 +351,40 @@ class CollectionRows:
         field = self.layout.primary_field
         return f"{field} >= {_LEAST_INT64}" if self.layout.integer_ids else f'{field} != ""'
 
-    def _read(self, call: Callable[..., Any], expression: str | None, **arguments: Any) -> Any:
+    def _read(
+        self,
+        call: Callable[..., Any],
+        expression: str | None,
+        consistency_level: str | None = None,
+        **arguments: Any,
+    ) -> Any:
         def read() -> Any:
             with (
                 self._errors(expression, doing=f"answer a {call.__name__.partition('_')[0]}"),
                 self._lock.reading() if self._lock else nullcontext(),
             ):
-                name = self.layout.name if self._server.lite else self._read_name()
-                return call(name, timeout=self._timeout, **arguments)
+                if self._server.lite:
+                    # It has one process, and no levels.
+                    return call(self.layout.name, timeout=self._timeout, **arguments)
+                level = consistency_level or self._reads.level(self.layout.name, ours=self.layout.ours)
+                if level:
+                    arguments["consistency_level"] = level
+                return call(self._read_name(), timeout=self._timeout, **arguments)
 
         return self._loaded(read)
 
-    def _write_once(self, call: Callable[[], T], doing: str, expression: str | None = None) -> T:
+    def _write_once(
+        self, call: Callable[[], T], doing: str, expression: str | None = None, *, is_timed: bool = True
+    ) -> T:
         def write() -> T:
             with self._errors(expression, doing=doing), self.alone():
                 return call()
 
-        return self._loaded(write)
+        try:
+            return self._loaded(write)
+        finally:
+            # Also a write without an answer may have arrived.
+            self._reads.wrote(self.layout.name, is_timed=is_timed)
 
     def _loaded(self, call: Callable[[], T]) -> T:
         try:
@@ -375,14 +398,3 @@ class CollectionRows:
     def _errors(self, expression: str | None = None, doing: str = "answer") -> AbstractContextManager[None]:
         self._server.check_process()
         return translated_errors(self._server.uri, self.layout.name, expression, doing=doing, timeout=self._timeout)
-
-
-def _flat(hit: Mapping[str, Any], primary_field: str) -> Row:
-    return {**hit["entity"], primary_field: hit[primary_field]}
-
-
-def _score(distance: float, metric: str) -> float:
-    if metric == "L2":
-        return 1.0 / (1.0 + distance)
-    # A BM25 score is never negative; Milvus Lite returns it negated.
-    return abs(distance) if metric == "BM25" else distance

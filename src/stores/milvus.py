@@ -21,6 +21,7 @@ from .connection import (
     translated_errors,
     version_of,
 )
+from .consistency import check_level
 from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, database_path, without_noise
@@ -28,8 +29,6 @@ from .read_methods import ReadMethods
 from .write_methods import WriteMethods
 
 logger = logging.getLogger(__name__)
-
-_CONSISTENCY_LEVELS = ("Strong", "Session", "Bounded", "Eventually")
 
 
 def open_store(
@@ -42,7 +41,7 @@ def open_store(
     full_text: bool = True,
     sparse_embedding: BaseSparseEmbedding | None = None,
     language: str | None = None,
-    consistency_level: str = "Strong",
+    consistency_level: str | None = None,
     timeout: float = 30.0,
 ) -> "MilvusStore":
     """Open a store; its collection is created at the first write.
@@ -59,7 +58,9 @@ def open_store(
         sparse_embedding: A sparse model, for full-text search in place of Milvus' BM25 function.
         language: Language of the full-text analysis, a Snowball language or ``"none"``. Default: what the
             collection was built with, ``"english"`` for a new one.
-        consistency_level: Of a new collection: ``"Strong"``, ``"Session"``, ``"Bounded"`` or ``"Eventually"``.
+        consistency_level: Of this store's reads, and of a new collection: ``"Strong"``, ``"Session"``, ``"Bounded"`` or
+            ``"Eventually"``. By default, reads see what this process wrote, and what others wrote but for the last few
+            seconds; and a new collection is ``"Strong"``.
         timeout: Seconds that a call to Milvus may take.
 
     Raises:
@@ -107,7 +108,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         full_text: bool = True,
         sparse_embedding: BaseSparseEmbedding | None = None,
         language: str | None = None,
-        consistency_level: str = "Strong",
+        consistency_level: str | None = None,
         timeout: float = 30.0,
     ) -> None:
         uri = os.fspath(uri or "")
@@ -117,16 +118,15 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             check_name(collection_name)
         if language is not None:
             check_language(language)
-        if consistency_level not in _CONSISTENCY_LEVELS:
-            raise InputError(
-                f"consistency_level is one of {', '.join(_CONSISTENCY_LEVELS)}, not {consistency_level!r}."
-            )
+        if consistency_level is not None:
+            check_level(consistency_level)
         if timeout <= 0:
             raise InputError(f"timeout is a number of seconds above 0, not {timeout}.")
         self.embedding = embedding_function
         self.sparse_embedding = sparse_embedding
         self._wants_full_text = full_text or sparse_embedding is not None
         self._language = language
+        self._chosen_level = consistency_level
         self._call_timeout = timeout
         self._uri = public_uri(uri)
         self._checked: Layout | None = None
@@ -141,7 +141,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
                     embedding_function,
                     collection_name=collection_name,
                     connection_args=connection_arguments(address, token, db_name, timeout),
-                    consistency_level=consistency_level,
+                    consistency_level=consistency_level or "Strong",
                     vector_field=SPARSE_FIELD if embedding_function is None else VECTOR_FIELD,
                     builtin_function=None
                     if embedding_function is not None
@@ -163,7 +163,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             self.client,
             self.server,
             self.collection_name,
-            consistency_level=self.consistency_level,
+            consistency_level=self._chosen_level,
             timeout=self._call_timeout,
             lock=self._lock,
         )

@@ -20,6 +20,7 @@ from . import conditions
 from .collection_rows import CollectionRows
 from .conditions import Condition, to_condition
 from .connection import RowsWithListsError
+from .consistency import check_level
 from .filters import Column, both, read_filter
 from .layout import Layout
 from .rows import check_ids, check_vectors, to_document
@@ -57,14 +58,14 @@ class ReadMethods(StoreMembers):
 
     # --- reading
 
-    def _read(self, read: Callable[[Layout, CollectionRows], T], nothing: T) -> T:
+    def _read(self, read: Callable[[Layout, CollectionRows], T], nothing: T, consistency_level: str | None = None) -> T:
         """Read what the collection has now, or `nothing` while there is none."""
         while True:
             layout = self.layout
             if layout is None:
                 return nothing
             try:
-                answer = read(layout, self.collection.rows(layout))
+                answer = read(layout, self.collection.rows(layout, consistency_level))
             except StoreUnavailableError:
                 raise
             except StoreError:
@@ -77,7 +78,13 @@ class ReadMethods(StoreMembers):
                 if now is None or now.name == layout.name:
                     return answer
 
-    def _read_where(self, filter: Filter, read: Callable[[Layout, CollectionRows, Condition], T], nothing: T) -> T:
+    def _read_where(
+        self,
+        filter: Filter,
+        read: Callable[[Layout, CollectionRows, Condition], T],
+        nothing: T,
+        consistency_level: str | None = None,
+    ) -> T:
         """`_read` with a filter, which is checked also while there is no collection."""
         if self.layout is None and filter is not None:
             read_filter(filter)
@@ -88,7 +95,7 @@ class ReadMethods(StoreMembers):
             except RowsWithListsError:
                 return read(layout, rows, self._condition(filter, layout, use_in=False))
 
-        return self._read(read_here, nothing)
+        return self._read(read_here, nothing, consistency_level)
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """Documents by id, in the order asked for; unknown ids are left out."""
@@ -147,7 +154,15 @@ class ReadMethods(StoreMembers):
         self._words = words = self._read(read, None)
         return None if words is None else words[1]
 
-    def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+    def search_dense(
+        self,
+        vector: Sequence[float],
+        k: int,
+        filter: Filter = None,
+        *,
+        vectors: bool = False,
+        consistency_level: str | None = None,
+    ) -> Hits:
         """The `k` rows whose vectors are nearest; the score is the inner product, or cosine (1 / (1 + distance) on L2).
 
         Args:
@@ -155,6 +170,7 @@ class ReadMethods(StoreMembers):
             k: At most so many hits.
             filter: Metadata filter.
             vectors: Whether a hit's metadata carries its vector, under `VECTOR_KEY`.
+            consistency_level: Of this search; by default the store's.
 
         Raises:
             CollectionSchemaError: The collection has no dense vectors.
@@ -162,6 +178,8 @@ class ReadMethods(StoreMembers):
             ModelResponseError: The vector is none of finite numbers.
         """
         check_number("k", k)
+        if consistency_level is not None:
+            check_level(consistency_level)
         check_vectors([vector], 1, lambda: self.layout)
 
         def read(layout: Layout, rows: CollectionRows, condition: Condition) -> Hits:
@@ -176,10 +194,17 @@ class ReadMethods(StoreMembers):
                 )
             return self._hits(rows, layout.vector_field, list(vector), k, condition, vectors=vectors)
 
-        return self._read_where(filter, read, [])
+        return self._read_where(filter, read, [], consistency_level)
 
     def search_full_text(
-        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False, terms: bool = False
+        self,
+        question: str,
+        k: int,
+        filter: Filter = None,
+        *,
+        vectors: bool = False,
+        terms: bool = False,
+        consistency_level: str | None = None,
     ) -> Hits:
         """The `k` rows that match a question's words best, by BM25 or by the sparse model.
 
@@ -191,12 +216,15 @@ class ReadMethods(StoreMembers):
             filter: Metadata filter.
             vectors: Whether a hit's metadata carries its vector, under `VECTOR_KEY`.
             terms: Whether it carries its analysed words, under `TERMS_KEY`, where this package analysed them.
+            consistency_level: Of this search; by default the store's.
 
         Raises:
             FullTextUnavailableError: There is no full-text search here.
         """
         check_text(question)
         check_number("k", k)
+        if consistency_level is not None:
+            check_level(consistency_level)
         if not self.has_full_text:
             raise FullTextUnavailableError(self._no_full_text())
 
@@ -212,7 +240,7 @@ class ReadMethods(StoreMembers):
                 return []
             return self._hits(rows, layout.sparse_field, query, k, condition, vectors=vectors, terms=terms)
 
-        return self._read_where(filter, read, [])
+        return self._read_where(filter, read, [], consistency_level)
 
     def _hits(
         self,

@@ -20,6 +20,7 @@ Hits = list[tuple[Document, float]]
 
 # What LangChain's retrievers and langchain_milvus' callers pass along, and what has no meaning here.
 _IGNORED = frozenset({"timeout"})
+_LEVEL = "consistency_level"
 
 
 def check_number(name: str, value: Any, least: int = 1) -> None:
@@ -41,7 +42,10 @@ def check_lambda(value: Any) -> None:
 
 
 class SearchMethods(VectorStore):
-    """Sync search methods of `VectorStore`. Keyword arguments of all: `filter`, a dict or an expression, and `expr`."""
+    """Sync search methods of `VectorStore`.
+
+    Keyword arguments of all: `filter`, a dict or an expression, `expr`, and `consistency_level` as in `open_store`.
+    """
 
     embedding: Embeddings | None
 
@@ -51,12 +55,27 @@ class SearchMethods(VectorStore):
         """The collection's fields and properties; None while it does not exist."""
 
     @abstractmethod
-    def search_dense(self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False) -> Hits:
+    def search_dense(
+        self,
+        vector: Sequence[float],
+        k: int,
+        filter: Filter = None,
+        *,
+        vectors: bool = False,
+        consistency_level: str | None = None,
+    ) -> Hits:
         """The `k` rows whose vectors are nearest."""
 
     @abstractmethod
     def search_full_text(
-        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False, terms: bool = False
+        self,
+        question: str,
+        k: int,
+        filter: Filter = None,
+        *,
+        vectors: bool = False,
+        terms: bool = False,
+        consistency_level: str | None = None,
     ) -> Hits:
         """The `k` rows that match a question's words best."""
 
@@ -72,7 +91,7 @@ class SearchMethods(VectorStore):
         check_text(query)
         check_number("k", k)
         if self.embedding is None:
-            return self.search_full_text(query, k, self._filter(kwargs))
+            return self.search_full_text(query, k, self._filter(kwargs), consistency_level=kwargs.get(_LEVEL))
         return self.similarity_search_with_score_by_vector(self.embedding.embed_query(query), k, **kwargs)
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
@@ -81,7 +100,7 @@ class SearchMethods(VectorStore):
 
     def similarity_search_with_score_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> Hits:
         """The `k` documents nearest to a vector, with scores. Keyword arguments: `filter`, `expr`."""
-        return self.search_dense(embedding, k, self._filter(kwargs))
+        return self.search_dense(embedding, k, self._filter(kwargs), consistency_level=kwargs.get(_LEVEL))
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
@@ -107,15 +126,16 @@ class SearchMethods(VectorStore):
         check_number("k", k)
         check_number("fetch_k", fetch_k)
         check_lambda(lambda_mult)
-        hits = self.search_dense(embedding, max(k, fetch_k), self._filter(kwargs), vectors=True)
+        level, wanted = kwargs.get(_LEVEL), max(k, fetch_k)
+        hits = self.search_dense(embedding, wanted, self._filter(kwargs), vectors=True, consistency_level=level)
         vectors = [document.metadata.pop(VECTOR_KEY) for document, _ in hits]
         chosen = maximal_marginal_relevance(np.array(embedding), vectors, lambda_mult=lambda_mult, k=k) if hits else []
         return [hits[i][0] for i in chosen]
 
     def _filter(self, kwargs: Mapping[str, Any]) -> Filter:
-        unknown = sorted(kwargs.keys() - _IGNORED - {"filter", "expr"})
+        unknown = sorted(kwargs.keys() - _IGNORED - {"filter", "expr", _LEVEL})
         if unknown:
-            raise InputError(f"A search takes k, filter and expr, not {', '.join(unknown)}.")
+            raise InputError(f"A search takes k, filter, expr and {_LEVEL}, not {', '.join(unknown)}.")
         chosen: Filter = both(kwargs.get("filter"), kwargs.get("expr"))
         return chosen
 
