@@ -29,6 +29,7 @@ SHARED = {"docs", "filter", "json"}
 OF_ITS_OWN = {"eval": {"splitter", "mode", "reranker", "k"}}
 # Texts that a setting takes whose kind alone does not say it, none the default.
 TEXTS = {
+    "consistency_level": "Bounded",
     "mode": "dense",
     "min_score": "none",
     "pooling": "cls",
