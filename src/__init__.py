@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from .models.rerankers import reranker
     from .server import create_app
     from .settings import Settings
+    from .stores.copying import CopyReport, copy_collection
     from .stores.milvus import MilvusStore, open_store
 
 _MODULES = {
+    "CopyReport": ".stores.copying",
     "ExtractiveChatModel": ".models.quoting.chat",
     "LocalEmbeddings": ".models.local.embeddings",
     "MarkdownLoader": ".loaders.markdown",
@@ -44,6 +46,7 @@ _MODULES = {
     "USER_PROMPT": ".chains.prompts",
     "async_sync": ".indexing.sync",
     "chat_model": ".models.chat",
+    "copy_collection": ".stores.copying",
     "create_app": ".server",
     "embedding_model": ".models.embeddings",
     "milvus_retriever": ".chains.retrieval",
@@ -57,6 +60,7 @@ _MODULES = {
 __all__ = [
     "SYSTEM_PROMPT",
     "USER_PROMPT",
+    "CopyReport",
     "ExtractiveChatModel",
     "LocalEmbeddings",
     "MarkdownLoader",
@@ -71,6 +75,7 @@ __all__ = [
     "SyncReport",
     "async_sync",
     "chat_model",
+    "copy_collection",
     "create_app",
     "embedding_model",
     "milvus_retriever",

@@ -113,12 +113,15 @@ def _database(settings: Settings) -> list[Finding]:
 def _collection(settings: Settings) -> list[Finding]:
     """The collection with its embedding: that of the settings, or the one that it remembers."""
     from .pipeline import build_store
+    from .stores.size_advice import size_advice
 
     try:
         with build_store(settings) as store:
             legs = [name for name, has in (("dense", store.has_dense), ("full-text", store.has_full_text)) if has]
             found = f"{settings.collection!r}: {store.count():,} chunks, {' and '.join(legs)} search"
-            return [Finding("collection", "ok", found), *_embedding(store.embedding)]
+            advice = size_advice(store)
+            size = [Finding("size", "note", advice)] if advice else []
+            return [Finding("collection", "ok", found), *size, *_embedding(store.embedding)]
     except StoreError as exc:
         return [Finding("collection", "broken", str(exc))]
     except MilvusRagError as exc:

@@ -15,6 +15,8 @@ from .errors import CollectionNotFoundError, InputError
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.runnables import Runnable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from .chains.retrieval import MilvusRetriever
     from .indexing.report import SyncReport
     from .loaders.markdown import MarkdownLoader
+    from .stores.copying import CopyReport
     from .stores.milvus import MilvusStore
 
 logger = logging.getLogger(__name__)
@@ -117,6 +120,43 @@ def build_store(settings: Settings, *, must_exist: bool = False, collection: str
     return store
 
 
+def copy_index(
+    settings: Settings,
+    uri: str,
+    *,
+    collection: str | None = None,
+    token: str | None = None,
+    db_name: str | None = None,
+    on_progress: "Callable[[int, int], None] | None" = None,
+) -> "CopyReport":
+    """Copy the settings' collection into another database, or under another name; see `copy_collection`.
+
+    Args:
+        settings: Say which collection.
+        uri: Where the copy is to be.
+        collection: Its name; the same by default.
+        token: Of the server at `uri`.
+        db_name: Of the database there.
+        on_progress: See `copy_collection`.
+    """
+    from .stores.copying import copy_collection
+    from .stores.milvus import open_store
+
+    _check_database(settings)
+    with (
+        _open(settings, None, full_text=False) as source,
+        open_store(
+            uri,
+            collection=collection or settings.collection,
+            token=token,
+            db_name=db_name,
+            full_text=False,
+            timeout=settings.timeout,
+        ) as target,
+    ):
+        return copy_collection(source, target, on_progress=on_progress)
+
+
 def _check_database(settings: Settings) -> None:
     """Whoever only looks makes no database."""
     if _is_missing(settings):
@@ -171,6 +211,7 @@ def build_index(
             contradict each other.
     """
     from .indexing.sync import sync
+    from .stores.size_advice import size_advice
 
     part = parse_shard(shard)
     if rebuild:
@@ -203,6 +244,7 @@ def build_index(
             ]
             if not dry_run:
                 _remember_embedding(settings, store)
+                reports[-1].notes.extend(filter(None, [size_advice(store)]))
             return _with_surveys(reports, loaders)
     finally:
         for loader in loaders:
@@ -282,6 +324,7 @@ def describe_collection(settings: Settings) -> dict[str, Any]:
     """
     from .stores.connection import missing_collection
     from .stores.fingerprint import describe
+    from .stores.size_advice import size_advice
 
     _check_database(settings)
     with _open(settings, None, full_text=False) as store:
@@ -289,6 +332,7 @@ def describe_collection(settings: Settings) -> dict[str, Any]:
         if layout is None:
             raise CollectionNotFoundError(missing_collection(settings.collection, store.server.uri))
         built = layout.properties.get("embedding")
+        advice = size_advice(store)
         return {
             "uri": store.server.uri,
             "server": store.server.version,
@@ -297,6 +341,7 @@ def describe_collection(settings: Settings) -> dict[str, Any]:
             "dense": describe({"dimension": layout.dimension, **(built or {})}) if layout.vector_field else "no",
             "full_text": store.language if store.has_full_text and layout.ours else _yes_no(store.has_full_text),
             "splitter": layout.properties.get("splitter", "unknown"),
+            **({"note": advice} if advice else {}),
         }
 
 

@@ -12,6 +12,7 @@ import typer
 from ..errors import InputError, MilvusRagError, SettingsError, UnknownProviderError
 from .asking import ask, search
 from .chatting import chat
+from .copying import copy
 from .evaluation import evaluate
 from .indexing import index, info
 from .listing import providers
@@ -33,6 +34,7 @@ app.command()(search)
 app.command()(ask)
 app.command(short_help="Talk about the indexed files: each question goes on with those before it.")(chat)
 app.command()(info)
+app.command(short_help="Copy a collection into another database, vectors and all.")(copy)
 app.command()(providers)
 app.command(name="eval", short_help="Measure how well passages are found.")(evaluate)
 app.command(short_help="Serve a chat page, and LangServe's routes.")(serve)

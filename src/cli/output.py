@@ -186,6 +186,21 @@ def progress_bar(description: str) -> "Iterator[Callable[[SyncProgress], None] |
         yield show
 
 
+@contextmanager
+def count_bar(description: str) -> "Iterator[Callable[[int, int], None] | None]":
+    """A bar of what is done of all, on stderr; nothing where that is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 def end_interrupted(message: str) -> None:
     """End at once after Ctrl-C: a request that hangs in some thread is not waited for."""
     import os

@@ -11,6 +11,7 @@ from ..pipeline import build_retriever, build_store
 from ..stores.connection import check_uri, is_file_uri, missing_collection
 from ..stores.lite import LITE_DATABASES, database_path
 from ..stores.milvus import MilvusStore
+from ..stores.size_advice import size_advice
 from .settings import ServerSettings
 
 # After an outage one request in so many seconds asks Milvus again. The others are refused at once: each of them would
@@ -90,13 +91,14 @@ class Index:
             raise
 
     def warm_up(self) -> list[str]:
-        """Open the store and search once: the first search loads the index; says what is in the way, if anything is."""
+        """Open the store and search once: the first search loads the index; says what an operator should know."""
         try:
             self.retriever().invoke("What is this about?")
+            advice = size_advice(self._store) if self._store else None
         except MilvusRagError as exc:
             # It may be mended from outside: until then /readyz says that it is not, and requests are answered 503.
             return [str(exc)]
-        return []
+        return [advice] if advice else []
 
     def close(self) -> None:
         """Close the store."""

@@ -312,11 +312,11 @@ class CollectionRows:
         """Write some rows anew; those that are gone are left out."""
         for batch in id_batches(ids):
             with self.alone():
-                self.upsert([change(row) for row in self.get(batch, self._all_fields, "Strong")])
+                self.upsert([change(row) for row in self.get(batch, self.all_fields, "Strong")])
 
     def rewrite(self, change: Callable[[Row], Row], at_most: int | None = None) -> None:
         """Write rows anew, some at a time: all of them, or on Milvus Lite so many of the oldest."""
-        fields = self._all_fields
+        fields = self.all_fields
         if not self._server.lite:
             for rows in self.iterate("", fields, ROWS_PER_REQUEST):
                 self.upsert([change(row) for row in rows])
@@ -333,7 +333,7 @@ class CollectionRows:
         return replace(self.layout, name=self._write_name())
 
     @property
-    def _all_fields(self) -> list[str]:
+    def all_fields(self) -> list[str]:
         """What a row is written with: all but what Milvus makes itself."""
         layout = self.layout
         names = [*layout.document_fields, layout.terms_field, layout.vector_field, *sorted(layout.other_vectors)]
