@@ -7,6 +7,7 @@ titles, labels and captions that are given to them, and the names of files that 
 """
 
 import re
+from functools import lru_cache
 
 from .encoded import has_data, without_data
 
@@ -62,6 +63,8 @@ _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _CODE_SPAN = re.compile(r"(`+)[^`]+\1(?!`)")
 
 
+# A chunk is asked for its version, for what is embedded and for its terms, many others between.
+@lru_cache(maxsize=4_096)
 def has_noise(text: str) -> bool:
     """Whether there may be any."""
     for sign in _SIGNS:

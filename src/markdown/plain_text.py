@@ -104,10 +104,13 @@ def _is_noisy(markdown: str, start: int, within: str) -> bool:
 def _plain_text(
     markdown: str, start: int, within: str, lead_in: str = "", *, link_names: bool = False, version: int = 3
 ) -> str:
+    said = [text for text in (lead_in, "" if lead_in else words_of(within)) if text and version > 2]
+    if version > 2 and not said and not has_noise(markdown[start:] if start else markdown):
+        # Looked for once, and not in each part.
+        version = 2
     if not within and not lead_in and is_prose(markdown):
         return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names, version=version))
     titles = markdown[: max(start - 1, 0)].split("\n") if start else []
-    said = [text for text in (lead_in, "" if lead_in else words_of(within)) if text and version > 2]
     found = _plain_prose(titles, link_names=link_names, version=2)
     found += _plain_prose(said, link_names=link_names, version=version)
     for kind, own in _parts(markdown[start:], within):
