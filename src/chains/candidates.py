@@ -18,7 +18,7 @@ from ..chunk_keys import (
     leg_rank_key,
     leg_score_key,
 )
-from .fusion import add_section_evidence, reciprocal_rank_fusion, weighted_fusion
+from .fusion import add_section_evidence, reciprocal_rank_fusion, weighted_fusion, weights_by_standout
 
 Fusion = Literal["weighted", "rrf"]
 Hits = Sequence[tuple[Document, float]]
@@ -40,7 +40,7 @@ def above(hits: Hits, vector: Sequence[float], floor: float) -> Hits:
 
 
 def fuse(
-    legs: Mapping[str, Hits], *, limit: int, fusion: Fusion, weights: tuple[float, float], rrf_k: int
+    legs: Mapping[str, Hits], *, limit: int, fusion: Fusion, weights: tuple[float, float] | None, rrf_k: int
 ) -> list[Document]:
     """Make one list of what one or two searches found.
 
@@ -48,7 +48,7 @@ def fuse(
         legs: By the name of the search, its hits, best first.
         limit: So many hits each search was asked for.
         fusion: How two searches are fused.
-        weights: Of the searches.
+        weights: Of the dense and the full-text search; None to weigh them by what they found.
         rrf_k: The constant of fusion by rank.
 
     Returns:
@@ -60,9 +60,10 @@ def fuse(
         (fused,) = scores.values()
         return [_scored(documents[key], {SCORE_KEY: score}) for key, score in fused.items()]
     if fusion == "rrf":
-        fused = reciprocal_rank_fusion([list(leg) for leg in scores.values()], k=rrf_k, weights=weights)
+        fused = reciprocal_rank_fusion([list(leg) for leg in scores.values()], k=rrf_k, weights=weights or ())
     else:
-        fused = weighted_fusion(list(scores.values()), weights, limit=limit)
+        chosen = weights or weights_by_standout(list(scores["full_text"].values()))
+        fused = weighted_fusion(list(scores.values()), chosen, limit=limit)
         fused = add_section_evidence(fused, {key: _section(document) for key, document in documents.items()})
     ranks = {leg: {key: rank for rank, key in enumerate(found, start=1)} for leg, found in scores.items()}
     return [

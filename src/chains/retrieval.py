@@ -98,7 +98,7 @@ class MilvusRetriever(BaseRetriever):
     reranker: BaseDocumentCompressor | None = None
     expand: int = 0
     fusion: Fusion = "weighted"
-    weights: tuple[float, float] = (0.5, 0.5)
+    weights: tuple[float, float] | None = None
     rrf_k: int = RRF_K
     max_k: int | None = None
     # What `config["configurable"]` may bring, and the keys of it that are read around this retriever.
@@ -151,7 +151,7 @@ class MilvusRetriever(BaseRetriever):
                 raise InputError(f"{name} is at least {least}, not {value}.")
         if self.floor is not None and not -1 <= self.floor <= 1:
             raise InputError(f"min_score is a cosine, from -1 to 1, or 'auto', not {self.floor}.")
-        if min(self.weights) < 0 or not 0 < sum(self.weights) < math.inf:
+        if self.weights is not None and (min(self.weights) < 0 or not 0 < sum(self.weights) < math.inf):
             raise InputError(f"The weights of the two searches are numbers from 0, not both 0, not {self.weights}.")
         if self.max_k is not None and self.k > self.max_k:
             raise InputError(f"k is {self.k}, more than max_k, {self.max_k}, allows.")
@@ -333,7 +333,7 @@ def milvus_retriever(
     reranker: BaseDocumentCompressor | None = None,
     expand: int = 0,
     fusion: Fusion = "weighted",
-    weights: tuple[float, float] = (0.5, 0.5),
+    weights: tuple[float, float] | None = None,
     rrf_k: int = RRF_K,
     max_k: int | None = None,
     configurable: Collection[Literal["filter", "k"]] = (),
@@ -361,7 +361,8 @@ def milvus_retriever(
         expand: Chunks to add before and after each passage, from the same source.
         fusion: How a hybrid search makes one list of two: ``"weighted"`` adds the scores, scaled to 0..1, and lets a
             hit gain from the best other one of its section; ``"rrf"`` is reciprocal rank fusion.
-        weights: Of the dense and the full-text leg.
+        weights: Of the dense and the full-text search. By default, of ``fusion="weighted"``, each question has its own,
+            see `milvus_rag.chains.fusion.weights_by_standout`; of ``"rrf"`` they are equal.
         rrf_k: The constant of reciprocal rank fusion.
         max_k: The most passages that a call may ask for; by default 100, or `k` where that is more.
         configurable: What ``config["configurable"]`` may bring, which reaches the retriever through whole chains, and

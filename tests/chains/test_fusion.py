@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milvus_rag.chains.fusion import RRF_K, add_section_evidence, reciprocal_rank_fusion, weighted_fusion
+from milvus_rag.chains.fusion import (
+    RRF_K,
+    add_section_evidence,
+    reciprocal_rank_fusion,
+    weighted_fusion,
+    weights_by_standout,
+)
 
 LEG = st.dictionaries(st.sampled_from("abcdefgh"), st.floats(-2, 30, allow_nan=False), max_size=8)
 
@@ -95,3 +101,34 @@ def test_two_equal_hits_gain_from_each_other() -> None:
     gained = add_section_evidence({"a": 0.6, "b": 0.6}, {"a": "x", "b": "x"}, share=0.5)
 
     assert gained == pytest.approx({"a": 0.6, "b": 0.6})
+
+
+SCORES = st.lists(st.floats(0.001, 100), min_size=1, max_size=60).map(lambda scores: sorted(scores, reverse=True))
+
+
+@given(SCORES, st.floats(0.01, 100))
+def test_weights_follow_how_far_the_best_hit_stands_out(scores: list[float], factor: float) -> None:
+    dense, full_text = weights_by_standout(scores)
+    assert 0.2 <= dense <= 0.5
+    assert dense + full_text == pytest.approx(1)
+    # Whatever BM25's scale is in a collection.
+    assert weights_by_standout([score * factor for score in scores])[0] == pytest.approx(dense)
+    # The further it stands out, the less is asked of meaning; what is behind the tenth hit does not matter.
+    assert weights_by_standout([scores[0] * 2, *scores[1:]])[0] <= dense + 1e-9 or len(scores) == 1
+    assert weights_by_standout([*scores[:10], *([0.0001] if len(scores) > 10 else [])])[0] == pytest.approx(dense)
+
+
+@pytest.mark.parametrize(
+    ("scores", "dense"),
+    [
+        ([], 0.5),
+        ([3.0], 0.5),
+        ([3.0] * 12, 0.5),
+        ([10.0, *[5.5] * 9], 0.5),
+        ([10.0, *[2.0] * 9], 0.2),
+        ([10.0, *[3.75] * 9], 0.35),
+        ([10.0, *[0.0] * 9], 0.2),
+    ],
+)
+def test_weights_at_the_ends_and_between(scores: list[float], dense: float) -> None:
+    assert weights_by_standout(scores) == pytest.approx((dense, 1 - dense))
