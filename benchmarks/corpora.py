@@ -82,7 +82,7 @@ def _corpora(sets: Path) -> Iterator[Corpus]:
 
 
 def _measured(corpus: Corpus, embedding: Remembering) -> Iterator[dict[str, Any]]:
-    chunks: "list[tuple[str, BaseDocumentTransformer, Sequence[Way]]]" = [
+    chunks: list[tuple[str, BaseDocumentTransformer, Sequence[Way]]] = [
         ("markdown", MarkdownSplitter(), (HYBRID, EVEN, DENSE, FULL_TEXT, RRF)),
         ('"# "', MarkerSplitter(), (HYBRID,)),
         ("1,000 characters", RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200), (HYBRID,)),
@@ -99,7 +99,7 @@ def _measured(corpus: Corpus, embedding: Remembering) -> Iterator[dict[str, Any]
 
 def _asked(name: str, store: MilvusStore, way: Way, questions: Sequence[Question]) -> dict[str, Any]:
     retriever = milvus_retriever(store, k=DEPTH, **way.options)
-    found: "list[list[Document]]" = []
+    found: list[list[Document]] = []
     seconds = []
     for question in questions:
         started = time.perf_counter()
