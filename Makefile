@@ -123,5 +123,7 @@ constraints: $(INSTALLED) ## Write constraints.txt anew: newest versions for eve
 bench: $(INSTALLED) ## Measure all of benchmarks/: a table, results.json and a chart
 	$(BIN)/python benchmarks/run.py
 
+# The link stays: editable installs in other environments lead through it.
 clean: ## Remove what the targets made
-	rm -rf $(VENV) .venv-lowest .venv-newest .cache build dist src/*.egg-info *.egg-info
+	rm -rf $(VENV) .venv-lowest .venv-newest build dist src/*.egg-info *.egg-info
+	@test ! -d .cache || find .cache -mindepth 1 -maxdepth 1 ! -name typing -exec rm -rf {} +

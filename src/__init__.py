@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .chains.prompts import SYSTEM_PROMPT, USER_PROMPT
     from .chains.rag import rag_chain
+    from .chains.rag_types import RagInput, RagOutput, RagPart
     from .chains.retrieval import milvus_retriever
     from .errors import MilvusRagError
     from .indexing.report import SyncReport
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .stores.copying import CopyReport, copy_collection
     from .stores.milvus import MilvusStore, open_store
 
+    __version__: str
+
 _MODULES = {
     "CopyReport": ".stores.copying",
     "ExtractiveChatModel": ".models.quoting.chat",
@@ -40,6 +43,9 @@ _MODULES = {
     "PymilvusEmbeddings": ".models.pymilvus_model.dense",
     "PymilvusReranker": ".models.pymilvus_model.reranker",
     "PymilvusSparseEmbeddings": ".models.pymilvus_model.sparse",
+    "RagInput": ".chains.rag_types",
+    "RagOutput": ".chains.rag_types",
+    "RagPart": ".chains.rag_types",
     "SYSTEM_PROMPT": ".chains.prompts",
     "Settings": ".settings",
     "SyncReport": ".indexing.report",
@@ -71,6 +77,9 @@ __all__ = [
     "PymilvusEmbeddings",
     "PymilvusReranker",
     "PymilvusSparseEmbeddings",
+    "RagInput",
+    "RagOutput",
+    "RagPart",
     "Settings",
     "SyncReport",
     "async_sync",
@@ -87,11 +96,28 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name], __name__), name)
+_SUBMODULES = frozenset({
+    "chains", "cli", "doctor", "errors", "evaluation", "indexing", "loaders", "markdown", "models", "pipeline",
+    "server", "settings", "stores",
+})  # fmt: skip
+
+
+def _attribute(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("milvus-rag")
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name], __name__), name)
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*__all__, *_SUBMODULES, "__version__"])
+
+
+if not TYPE_CHECKING:
+    # A type checker that saw this would take any name for one of ours.
+    __getattr__ = _attribute

@@ -36,7 +36,6 @@ USED_IN = {
     "langchain_milvus.": "tests/stores/test_standard.py::TestOnMilvusLite",
     "langchain_core.": "tests/chains/test_rag_composition.py::test_a_run_has_the_name_it_is_given",
     "langchain_core._api.": "tests/test_borrowed_names_missing.py::test_without_it",
-    "langchain_core.runnables.configurable.": "tests/chains/test_rag_composition.py::test_an_unknown_one_is_refused",
     "langchain_core.vectorstores.": "tests/stores/test_standard.py::TestOnMilvusLite",
     "langchain_text_splitters.": "tests/test_borrowed_names_missing.py::test_without_it",
     "langchain_openai.": f"{_EMBEDDINGS}::test_openai_vectors_come_by_their_number_or_else_in_order",

@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,21 @@ def test_all_the_lazy_table_and_the_typed_imports_agree() -> None:
     }
     assert typed == milvus_rag._MODULES
     assert sorted(typed) == sorted(milvus_rag.__all__)
-    assert dir(milvus_rag) == sorted(milvus_rag.__all__)
+    assert set(milvus_rag.__all__) < set(dir(milvus_rag))
+
+
+def test_dir_shows_the_submodules_too_which_are_there_without_an_import() -> None:
+    folders = {path.parent.name for path in (ROOT / "src").glob("*/__init__.py")}
+    shown = {name for name in dir(milvus_rag) if (ROOT / "src" / f"{name}.py").is_file()} | folders
+    assert shown <= set(dir(milvus_rag))
+    assert {"errors", "settings", "doctor", "pipeline"} < shown
+    for name in shown:
+        assert getattr(milvus_rag, name).__name__ == f"milvus_rag.{name}"
+
+
+def test_it_knows_its_version() -> None:
+    assert milvus_rag.__version__ == version("milvus-rag")
+    assert "__version__" in dir(milvus_rag)
 
 
 def test_each_is_what_its_module_defines() -> None:

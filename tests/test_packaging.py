@@ -54,7 +54,7 @@ def distribution(requirement: str) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sdist and the wheel that is made of it, built from a clean copy."""
     copy = tmp_path_factory.mktemp("project")
-    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md"):
+    for name in ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "CHANGELOG.md", "editable_install.py"):
         shutil.copy(ROOT / name, copy)
     for name in ("src", "tests", "docs"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -94,7 +94,14 @@ class TestWhatIsBuilt:
         (path,) = built.glob("*.tar.gz")
         with tarfile.open(path) as archive:
             names = {name.partition("/")[2] for name in archive.getnames()}
-        assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "src/py.typed"} <= names
+        assert {
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+            "CHANGELOG.md",
+            "editable_install.py",
+            "src/py.typed",
+        } <= names
         assert not [name for name in names if name.startswith(("tests", "docs")) or "__pycache__" in name]
 
     def test_every_folder_of_the_package_is_listed(self) -> None:

@@ -1,31 +1,44 @@
 """The error for a question that cannot be asked, which a model is told of whose call of a tool brought it."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, InputTooLargeError, MilvusRagError
 
 
-def question_error(message: str) -> InputError:
-    """An `InputError` that is also an error of LangChain's tools.
+@contextmanager
+def question_embedded() -> Iterator[None]:
+    """While a question is embedded: that it is too long for the model is the question's fault."""
+    try:
+        yield
+    except InputTooLargeError as exc:
+        raise question_error(str(exc), InputTooLargeError) from exc
+
+
+def question_error(message: str, kind: type[MilvusRagError] = InputError) -> MilvusRagError:
+    """One of our errors, by default an `InputError`, that is also an error of LangChain's tools.
 
     So a tool with ``handle_tool_error`` hands it to the model. LangGraph's `ToolNode`, and with it `create_agent`,
     hands on nothing but its own error for wrong arguments, and a question is one: where that class is loaded, it is
     that too.
     """
-    made = _error_class(getattr(sys.modules.get("langgraph.prebuilt.tool_node"), "ToolInvocationError", None))
-    error: InputError = made(message)
+    # mypy does not take a class for what has a hash.
+    ours: Any = kind
+    of_tool_node = getattr(sys.modules.get("langgraph.prebuilt.tool_node"), "ToolInvocationError", None)
+    error: MilvusRagError = _error_class(ours, of_tool_node)(message)
     return error
 
 
 @cache
-def _error_class(of_tool_node: type[Exception] | None) -> Any:
+def _error_class(kind: Any, of_tool_node: Any) -> Any:
     from langchain_core.tools import ToolException
 
     base: Any = of_tool_node or ToolException
 
-    class QuestionError(InputError, base):  # type: ignore[misc]  # the base is known when it runs
+    class QuestionError(kind, base):  # type: ignore[misc]  # the bases are known when it runs
         """A question that cannot be asked."""
 
         def __init__(self, message: str) -> None:
@@ -36,6 +49,6 @@ def _error_class(of_tool_node: type[Exception] | None) -> Any:
             self.tool_kwargs: dict[str, Any] = {}
 
         def __reduce__(self) -> tuple[Any, ...]:
-            return question_error, (self.message,)
+            return question_error, (self.message, kind)
 
     return QuestionError

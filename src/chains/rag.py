@@ -35,10 +35,10 @@ from .prompts import (
     USER_PROMPT,
     rag_messages,
 )
-from .rag_types import RagInput, RagOutput
+from .rag_types import RagInput, RagOutput, RagPart
 from .turn import NO_CONTEXT_ANSWER, Turn, TurnOptions
 
-__all__ = ["NO_CONTEXT_ANSWER", "REWRITING_TAG", "RagChain", "RagInput", "RagOutput", "rag_chain"]
+__all__ = ["NO_CONTEXT_ANSWER", "REWRITING_TAG", "RagChain", "RagInput", "RagOutput", "RagPart", "rag_chain"]
 
 # What LangChain gives subclasses of `Runnable` to run with callbacks and tracing; see docs/borrowed-names.md.
 _RUN_METHODS = (
@@ -110,13 +110,15 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         _refuse(kwargs)
         return await self._acall_with_config(self._aanswer, input, config, run_type="chain")
 
-    def stream(self, input: str | RagInput, config: RunnableConfig | None = None, **kwargs: Any) -> Iterator[RagOutput]:
+    def stream(  # type: ignore[override]  # LangChain says that the parts of an output have its type
+        self, input: str | RagInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[RagPart]:
         """Answer a question in parts."""
         yield from self.transform(iter([input]), config, **kwargs)
 
-    async def astream(
+    async def astream(  # type: ignore[override]  # see `stream`
         self, input: str | RagInput, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[RagOutput]:
+    ) -> AsyncIterator[RagPart]:
         """Answer a question in parts."""
         # Closed here, as below: a stream that is closed ends at once, and not with the garbage collector.
         parts: Any = self.atransform(_one(input), config, **kwargs)
@@ -124,16 +126,17 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
             async for part in parts:
                 yield part
 
-    def transform(
+    def transform(  # type: ignore[override]  # see `stream`
         self, input: Iterator[str | RagInput], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> Iterator[RagOutput]:
+    ) -> Iterator[RagPart]:
         """Answer, in parts, a question that may come in parts."""
         _refuse(kwargs)
-        yield from self._transform_stream_with_config(input, self._parts, config, run_type="chain")
+        parts: Any = self._transform_stream_with_config(input, self._parts, config, run_type="chain")
+        yield from parts
 
-    async def atransform(
+    async def atransform(  # type: ignore[override]  # see `stream`
         self, input: AsyncIterator[str | RagInput], config: RunnableConfig | None = None, **kwargs: Any
-    ) -> AsyncIterator[RagOutput]:
+    ) -> AsyncIterator[RagPart]:
         """Answer, in parts, a question that may come in parts."""
         _refuse(kwargs)
         parts: Any = self._atransform_stream_with_config(input, self._aparts, config, run_type="chain")

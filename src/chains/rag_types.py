@@ -42,3 +42,21 @@ class RagOutput(TypedDict):
     context: list[Document]
     answer: str
     citations: NotRequired[list[Citation]]
+
+
+class RagPart(TypedDict, total=False):
+    """A part of what the chain streams: mostly one of the fields of `RagOutput`. The parts add up to the output.
+
+    Attributes:
+        question: The user's, first.
+        search_question: What was searched for; only where there is a history.
+        context: The passages, best first.
+        answer: A piece of the model's answer.
+        citations: The passages that the answer cites, last; only with ``citations=True``.
+    """
+
+    question: str
+    search_question: str
+    context: list[Document]
+    answer: str
+    citations: list[Citation]

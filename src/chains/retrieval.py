@@ -22,7 +22,7 @@ from .boundary import MAX_K, checked_k, configured, narrowed, per_call_fields, p
 from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
 from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
-from .question_errors import question_error
+from .question_errors import question_embedded, question_error
 from .scored import as_hit
 
 Mode = Literal["dense", "full_text", "hybrid"]
@@ -222,7 +222,8 @@ class MilvusRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None, filter: Filter = None
     ) -> list[Document]:
         search = _Search(self, self._legs(), query, k, filter)
-        vector = self.store.embedding.embed_query(query) if "dense" in search.legs else None
+        with question_embedded():
+            vector = self.store.embedding.embed_query(query) if "dense" in search.legs else None
         documents = search.fused({leg: search.hits(leg, vector) for leg in search.legs}, vector)
         if self.reranker is not None and documents:
             documents = list(self.reranker.compress_documents(documents, query, callbacks=run_manager.get_child()))
@@ -237,7 +238,8 @@ class MilvusRetriever(BaseRetriever):
         filter: Filter = None,
     ) -> list[Document]:
         search = _Search(self, await run_in_executor(None, self._legs), query, k, filter)
-        vector = await self.store.embedding.aembed_query(query) if "dense" in search.legs else None
+        with question_embedded():
+            vector = await self.store.embedding.aembed_query(query) if "dense" in search.legs else None
         found = await asyncio.gather(*(run_in_executor(None, search.hits, leg, vector) for leg in search.legs))
         documents = search.fused(dict(zip(search.legs, found, strict=True)), vector)
         if self.reranker is not None and documents:

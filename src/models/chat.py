@@ -5,9 +5,8 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Protocol, cast
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import ConfigurableField, Runnable
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import ConfigurableField
 from pydantic import SecretStr
 
 from ..errors import InputError
@@ -118,7 +117,7 @@ def swappable_chat_model(
     default: str | None = None,
     make: Callable[..., BaseChatModel] | None = None,
     **options: Any,
-) -> Runnable[LanguageModelInput, AIMessage]:
+) -> BaseChatModel:
     """Put several chat models behind one switch, which each call can set.
 
     Each model is made when it is first used, so that one provider's missing key does not stop the others. In a chain:
@@ -131,7 +130,8 @@ def swappable_chat_model(
         **options: See `chat_model`, ``timeout`` and ``max_retries`` too; they apply to every spec.
 
     Returns:
-        LangChain's configurable alternatives under the id ``llm``: a LangServe playground shows them as a menu.
+        A chat model that is the chosen one at each call, also where tools are bound or answers have a schema. A
+        playground of LangServe's shows the choice, whose id is ``llm``, as a menu.
 
     Raises:
         InputError: No spec, a name that is given twice, an unknown default, or a key for all providers at once.
@@ -147,19 +147,14 @@ def swappable_chat_model(
         name = parse_spec(spec).name if isinstance(spec, str) else spec.get_name()
         if name in models:
             raise InputError(f"The chat model {name!r} is given twice.")
-        models[name] = LazyChatModel(name=name, make=partial(make or chat_model, spec, **options))
+        models[name] = LazyChatModel(partial(make or chat_model, spec, **options))
     if not models:
         raise InputError("swappable_chat_model needs at least one spec, such as 'gemini'.")
     chosen = next(iter(models)) if default is None else default
     if chosen not in models:
         raise InputError(f"The default chat model {chosen!r} is none of {', '.join(models)}.")
-    return SwappableChatModel(
-        which=ConfigurableField(id=SWITCH, name="Chat model", description="The chat model that answers."),
-        default=models.pop(chosen),
-        default_key=chosen,
-        alternatives=dict(models),
-        prefix_keys=False,
-    )
+    which = ConfigurableField(id=SWITCH, name="Chat model", description="The chat model that answers.")
+    return SwappableChatModel(models=models, default=chosen, which=which)
 
 
 def _local(spec: Spec, options: Mapping[str, Any], refused: Collection[str]) -> BaseChatModel:

@@ -18,7 +18,7 @@ from ..configured_models import configured_chat_model
 from ..errors import MilvusRagError, StoreError, StoreUnavailableError
 from ..models.chat import SWITCH, is_extractive, swappable_chat_model
 from ..models.providers.table import parse_spec
-from ..models.swapping import LazyChatModel, SwappableChatModel
+from ..models.swapping import SwappableChatModel
 from .index import Index
 from .metrics import Metrics
 from .request_record import current_record
@@ -104,10 +104,9 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
     def warm_up(self) -> list[str]:
         """Make the models, whose libraries take seconds to import; says which of them cannot be used, and why."""
         problems = []
-        for name, lazy in zip(self.names, (self._models.default, *self._models.alternatives.values()), strict=True):
+        for name, lazy in self._models.models.items():
             try:
-                if isinstance(lazy, LazyChatModel):
-                    _ = lazy.model
+                _ = lazy.model
             except MilvusRagError as exc:
                 problems.append(f"The chat model {name} cannot be used: {exc}")
         return problems
@@ -123,7 +122,7 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
         """Ask the model."""
         name, begin = self._begin(config)
         options = self._options(name, kwargs)
-        message = self._models.invoke(input, config, **options)
+        message: AIMessage = self._models.invoke(input, config, **options)
         self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
         return message
 
@@ -133,7 +132,7 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
         """Ask the model."""
         name, begin = self._begin(config)
         options = self._options(name, kwargs)
-        message = await self._models.ainvoke(input, config, **options)
+        message: AIMessage = await self._models.ainvoke(input, config, **options)
         self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
         return message
 
