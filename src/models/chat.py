@@ -19,9 +19,11 @@ from .providers.calls import (
     Calls,
     RetryPolicy,
 )
+from .providers.checked_chat import CheckedChatModel
 from .providers.endpoints import resolve_endpoint, warn_if_retired
 from .providers.table import Spec, parse_spec
 from .swapping import LazyChatModel, SwappableChatModel
+from .travelling import maker_of
 
 # Set in a call's config: {"configurable": {"llm": "fireworks"}}.
 SWITCH = "llm"
@@ -31,7 +33,7 @@ _MODULES = {"gemini": ".providers.gemini", "openai": ".providers.openai_compatib
 class _ChatMaker(Protocol):
     def __call__(
         self, calls: Calls, *, timeout: float, answer_timeout: float, accept_cut_off: bool, options: Mapping[str, Any]
-    ) -> BaseChatModel: ...
+    ) -> CheckedChatModel: ...
 
 
 def chat_model(
@@ -81,6 +83,7 @@ def chat_model(
         ProviderUnavailableError: The provider needs a ``base_url``.
         InputError: An argument cannot be used.
     """
+    given = dict(locals())
     if not isinstance(spec, str):
         return spec
     parsed = parse_spec(spec)
@@ -100,7 +103,8 @@ def chat_model(
     if max_tokens is not None and max_tokens < 1:
         raise InputError(f"max_tokens must be at least 1, not {max_tokens}.")
     calls = Calls(endpoint, policy)
-    return make(calls, timeout=timeout, answer_timeout=answer_timeout, accept_cut_off=accept_cut_off, options=options)
+    made = make(calls, timeout=timeout, answer_timeout=answer_timeout, accept_cut_off=accept_cut_off, options=options)
+    return made.made_by(maker_of(chat_model, given))
 
 
 def is_extractive(spec: str) -> bool:

@@ -14,6 +14,7 @@ from .providers.calls import DEFAULT_BACKOFF, DEFAULT_MAX_RETRIES, DEFAULT_TIMEO
 from .providers.embeddings import EmbeddingClient, ProviderEmbeddings, Wrapping
 from .providers.endpoints import Endpoint, resolve_endpoint, warn_if_retired
 from .providers.table import Spec, find_provider, parse_spec
+from .travelling import maker_of
 
 _CLIENTS = {
     "gemini": (".providers.gemini", "GeminiEmbeddings"),
@@ -76,6 +77,7 @@ def embedding_model(
         MissingExtraError: The provider's package is not installed.
         InputError: An argument cannot be used.
     """
+    given = dict(locals())
     if not isinstance(spec, str):
         return spec
     parsed = _embedding_spec(parse_spec(spec))
@@ -107,7 +109,8 @@ def embedding_model(
     module, name = _CLIENTS[row.protocol]
     make = cast("_ClientMaker", getattr(import_module(module, __package__), name))
     client = make(endpoint, timeout=timeout, dimension=asked, options=options)
-    return ProviderEmbeddings(client, calls=Calls(endpoint, policy, requests_are_sound=True), wrapping=wrapping)
+    made = ProviderEmbeddings(client, calls=Calls(endpoint, policy, requests_are_sound=True), wrapping=wrapping)
+    return made.made_by(maker_of(embedding_model, given))
 
 
 def _local(

@@ -2,14 +2,20 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from pymilvus import MilvusClient
 
-from .connection import CollectionNotLoadedError, Server, TooMuchAtOnceError, translated_errors
+from .connection import (
+    CollectionNotLoadedError,
+    FlushedMeanwhileError,
+    Server,
+    TooMuchAtOnceError,
+    translated_errors,
+)
 from .consistency import ReadConsistency
 from .filters import quote
 from .layout import Layout
@@ -34,6 +40,8 @@ TYPICAL_ROWS = 2000
 FEW_ROWS = 500
 # Milvus reads the number without its sign, so the very least is none.
 _LEAST_INT64 = -(2**63) + 1
+# Of Milvus Lite, while other processes write to it too; one flush stands in the way of one other.
+_FLUSHES = 8
 
 
 class CollectionRows:
@@ -296,7 +304,10 @@ class CollectionRows:
         def flush() -> None:
             self._client.flush(self._written.name, timeout=self._timeout)
 
-        self._write_once(flush, "flush what it has")
+        for _ in range(_FLUSHES - 1):
+            with suppress(FlushedMeanwhileError):
+                return self._write_once(flush, "flush what it has")
+        return self._write_once(flush, "flush what it has")
 
     def level_statistics(self, at_most: int = TYPICAL_ROWS) -> None:
         """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.

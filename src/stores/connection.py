@@ -63,11 +63,16 @@ _TOO_MUCH_MESSAGES = re.compile(
 _READ_ONLY_MESSAGES = re.compile(r"read-only file system|permission denied: ?'|errno 13|errno 30", re.IGNORECASE)
 _MISSING_FIELD_MESSAGE = "Insert missed an field"
 _UNHASHABLE_MESSAGE = "unhashable type"
+_FLUSHED_MESSAGE = "current_seq is monotonic"
 _CLOSED_MESSAGE = "should create connection first"
 
 
 class CollectionNotLoadedError(StoreError):
     """A collection that is not searchable yet, or no longer."""
+
+
+class FlushedMeanwhileError(StoreError):
+    """Milvus Lite was flushing for somebody else, another process maybe; nothing is lost."""
 
 
 class TooMuchAtOnceError(StoreError):
@@ -111,8 +116,8 @@ class Server:
         """Raise a `StoreError` in a process that was forked: gRPC's threads are not there, and a call may hang."""
         if self.process != os.getpid():
             raise StoreError(
-                f"The store on {self.uri} belongs to another process, from which this one was forked. Open a store of "
-                f"its own in each process (open_store after the fork), or start processes with 'spawn'."
+                f"These rows of {self.uri} belong to another process, from which this one was forked. Take them from "
+                f"the store anew, which connects once in each process."
             )
 
     def _at_least(self, version: tuple[int, int]) -> bool:
@@ -281,6 +286,8 @@ def _translate(exc: Exception, uri: str, collection: str | None, expression: str
             f"a database. Close the other one, or share the database with all of them: run "
             f"'milvus-lite server --data-dir {where} --port 19530' and use http://127.0.0.1:19530 as URI."
         )
+    if _FLUSHED_MESSAGE in reason:
+        return FlushedMeanwhileError(f"Milvus at {where} flushes for another process too: {shown}")
     if _TOO_MUCH_MESSAGES.search(reason):
         return TooMuchAtOnceError(f"A request to Milvus at {where}, or its answer, is too large: {shown}")
     if _READ_ONLY_MESSAGES.search(reason):

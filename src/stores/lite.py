@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .lite_clients import forget_server, is_used_by_others
+from .lite_clients import forget_server, is_used_by_others, server_address
+from .lite_holder import ElsewhereLite, LiteHolder
 from .lite_process import LiteProcess
 from .read_write_lock import ReadWriteLock
 
@@ -33,7 +34,7 @@ class _Database:
         lock: See `LiteDatabases.opened`.
     """
 
-    process: LiteProcess | None
+    process: LiteProcess | ElsewhereLite | None
     users: int = 0
     lock: ReadWriteLock = field(default_factory=ReadWriteLock)
 
@@ -46,15 +47,40 @@ class LiteDatabases:
         self._open: dict[str, _Database] = {}
         # Servers of a process that this one was forked from.
         self._inherited: list[object] = []
+        # Other processes that stores which came from there have left a database open in.
+        self._holders: dict[str, LiteHolder] = {}
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._forget)
 
     def _forget(self) -> None:
         """Leave to the process that this one was forked from what is its."""
         self._lock = threading.Lock()
+        self._holders |= {path: holder for path in self._open if (holder := self.holder(path, of=os.getppid()))}
         opened, self._open = self._open, {}
         # At its exit this process would write to the files of the other one. A server that is kept is not ended.
         self._inherited += [opened, *(forget_server(path) for path in opened)]
+
+    def holder(self, path: str, *, of: int | None = None) -> LiteHolder | None:
+        """How another process reaches a database that is open here, which it cannot open itself.
+
+        Args:
+            path: The database.
+            of: The process that has it open, by default this one.
+        """
+        database = self._open.get(path)
+        if database is None:
+            return None
+        if isinstance(database.process, ElsewhereLite):
+            return database.process.holder
+        own = server_address(path)
+        address = database.process.address if database.process else own and f"http://{own}"
+        return LiteHolder.of(os.getpid() if of is None else of, address) if address else None
+
+    def may_be_held(self, path: str, holder: LiteHolder | None) -> None:
+        """A store has come from another process, which may have the database open still."""
+        if holder is not None:
+            with self._lock:
+                self._holders[path] = holder
 
     def opened(self, path: str, *, apart: bool = False) -> tuple[str, ReadWriteLock]:
         """A store opens a database, whose `database_path` is given. It must call this before it connects.
@@ -71,7 +97,8 @@ class LiteDatabases:
         with self._lock:
             database = self._open.get(path)
             if database is None:
-                database = self._open[path] = _Database(_started(path) if apart else None)
+                held = ElsewhereLite.found(self._holders.get(path), lambda: _start_quietly(path))
+                database = self._open[path] = _Database(held or (_started(path) if apart else None))
             elif database.process is not None and not database.process.is_running:
                 database.process.close()
                 database.process = _started(path)
@@ -121,6 +148,16 @@ def _start_here(path: str) -> bool:
     return start is None or start(path) is not None
 
 
+def _start_quietly(path: str) -> bool:
+    # It writes a traceback where another process has the database.
+    said, nothing = logging.getLogger("milvus_lite.server_manager"), _Silence()
+    said.addFilter(nothing)
+    try:
+        return _start_here(path)
+    finally:
+        said.removeFilter(nothing)
+
+
 def _stop_here(path: str) -> None:
     release = _of_server_manager("release_server")
     if release is None:
@@ -160,6 +197,11 @@ def clear_half_made(path: str, collection: str) -> bool:
     for folder in found:
         shutil.rmtree(folder)
     return bool(found)
+
+
+class _Silence(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return False
 
 
 class _NoNoise(logging.Filter):

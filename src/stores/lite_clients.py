@@ -12,11 +12,14 @@ from typing import Any
 
 def is_used_by_others(path: str) -> bool:
     """Whether anybody has a client on a database, when all of ours are closed."""
+    address = server_address(path)
+    return address is not None and any(connected == address for connected in _connected())
+
+
+def server_address(path: str) -> str | None:
+    """Host and port of the server that this process runs on a database; None where it runs none."""
     port = next((entry[2] for entry in _servers(path)), None)
-    if port is None:
-        return False
-    address = f"127.0.0.1:{port}"
-    return any(connected == address for connected in _connected())
+    return None if port is None else f"127.0.0.1:{port}"
 
 
 def forget_server(path: str) -> object:

@@ -2,11 +2,15 @@
 
 import logging
 import os
+import threading
+import weakref
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_milvus import BM25BuiltInFunction, Milvus
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
+from pymilvus import MilvusClient
 
 from ..errors import FullTextUnavailableError, InputError
 from ..text_analysis import check_language
@@ -25,6 +29,7 @@ from .consistency import check_level
 from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, database_path, without_noise
+from .lite_holder import LiteHolder
 from .read_methods import ReadMethods
 from .write_methods import WriteMethods
 
@@ -83,6 +88,20 @@ def open_store(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a store was opened with, beside its embeddings; see `open_store`."""
+
+    uri: str = field(repr=False)
+    collection_name: str
+    token: str | None = field(repr=False)
+    db_name: str | None
+    full_text: bool
+    language: str | None
+    consistency_level: str | None
+    timeout: float
+
+
 class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
     """`langchain_milvus.Milvus` with what its users trip over mended. It is made by `open_store`.
 
@@ -91,8 +110,6 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
     threads. A collection has dense vectors, full-text search, or both, and remembers what made its vectors.
 
     Attributes:
-        collection: The collection itself, row by row.
-        server: What answers at the URI, and what it can do.
         embedding: Makes the dense vectors; None for a full-text store.
         sparse_embedding: Makes the sparse vectors; None where Milvus' BM25 function does.
     """
@@ -126,25 +143,40 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         self.sparse_embedding = sparse_embedding
         self._wants_full_text = full_text or sparse_embedding is not None
         self._language = language
-        self._chosen_level = consistency_level
-        self._call_timeout = timeout
         self._uri = public_uri(uri)
+        self._opening = Opening(
+            # Wherever a copy of the store arrives, it is another working folder.
+            uri=database_path(uri) if is_file_uri(uri) else uri,
+            collection_name=collection_name,
+            token=token,
+            db_name=db_name,
+            full_text=full_text,
+            language=language,
+            consistency_level=consistency_level,
+            timeout=timeout,
+        )
+        self._connecting = threading.Lock()
+        self._left: weakref.finalize[..., Any] | None = None
+        self._connect()
+
+    def _connect(self) -> None:
+        opening = self._opening
         self._checked: Layout | None = None
         self._opened_by: int | None = None
-        self._database = database_path(uri) if is_file_uri(uri) else None
-        address, lock = LITE_DATABASES.opened(self._database) if self._database else (uri, None)
+        self._database = opening.uri if is_file_uri(opening.uri) else None
+        address, lock = LITE_DATABASES.opened(self._database) if self._database else (opening.uri, None)
         self._lock = lock
         # The base class wants to know now what the collection has; what it really has is in its layout.
         try:
-            with translated_errors(uri):
+            with translated_errors(self._uri if self._database else opening.uri):
                 super().__init__(
-                    embedding_function,
-                    collection_name=collection_name,
-                    connection_args=connection_arguments(address, token, db_name, timeout),
-                    consistency_level=consistency_level or "Strong",
-                    vector_field=SPARSE_FIELD if embedding_function is None else VECTOR_FIELD,
+                    self.embedding,
+                    collection_name=opening.collection_name,
+                    connection_args=connection_arguments(address, opening.token, opening.db_name, opening.timeout),
+                    consistency_level=opening.consistency_level or "Strong",
+                    vector_field=SPARSE_FIELD if self.embedding is None else VECTOR_FIELD,
                     builtin_function=None
-                    if embedding_function is not None
+                    if self.embedding is not None
                     else BM25BuiltInFunction(input_field_names=TERMS_FIELD, output_field_names=SPARSE_FIELD),
                     enable_dynamic_field=True,
                 )
@@ -155,16 +187,16 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             raise
 
     def _init(self, *_: Any, **__: Any) -> None:
-        """Called once connected: by the base class in place of its own, or else by `__init__`."""
+        """Called once connected: by the base class in place of its own, or else by `_connect`."""
         self._opened_by = os.getpid()
-        self.server = Server(self._uri, version_of(self.client))
+        self._server = Server(self._uri, version_of(super().client))
         without_noise("pymilvus.client.iterator.query_iterator")
-        self.collection = Collection(
-            self.client,
-            self.server,
+        self._collection = Collection(
+            super().client,
+            self._server,
             self.collection_name,
-            consistency_level=self._chosen_level,
-            timeout=self._call_timeout,
+            consistency_level=self._opening.consistency_level,
+            timeout=self._opening.timeout,
             lock=self._lock,
         )
         if self.layout is not None:
@@ -183,9 +215,11 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         if process not in (None, os.getpid()):
             # All of it is the process' from which this one was forked.
             return
+        if self._left is not None:
+            self._left.detach()
         if process is not None:
-            self.client.close()
-        if database:
+            _close(process, super().client, database)
+        elif database:
             LITE_DATABASES.closed(database)
 
     def __enter__(self) -> Self:
@@ -193,6 +227,39 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    # --- where it arrives in another process: by a fork, or as a pickle
+
+    @property
+    def collection(self) -> Collection:
+        """The collection itself, row by row."""
+        self._connect_here()
+        return self._collection
+
+    @property
+    def server(self) -> Server:
+        """What answers at the URI, and what it can do."""
+        self._connect_here()
+        return self._server
+
+    @property
+    def client(self) -> MilvusClient:
+        """The connection."""
+        self._connect_here()
+        return super().client
+
+    def _connect_here(self) -> None:
+        """In a process that was forked, gRPC's threads are not there: connect anew."""
+        if self._opened_by in (None, os.getpid()):
+            return
+        with self._connecting:
+            if self._opened_by not in (None, os.getpid()):
+                self._connect()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It travels as what opened it: connections are opened where it arrives. A token that was given travels too."""
+        holder = LITE_DATABASES.holder(self._database) if self._database else None
+        return _opened_again, (type(self), self._opening, self.embedding, self.sparse_embedding, holder)
 
     # --- what there is
 
@@ -265,3 +332,26 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             store.close()
             raise
         return store
+
+
+def _opened_again(
+    kind: type[MilvusStore],
+    opening: Opening,
+    embedding: Embeddings | None,
+    sparse_embedding: BaseSparseEmbedding | None,
+    holder: LiteHolder | None,
+) -> MilvusStore:
+    if is_file_uri(opening.uri):
+        LITE_DATABASES.may_be_held(opening.uri, holder)
+    store = kind.__new__(kind)
+    MilvusStore.__init__(store, embedding, sparse_embedding=sparse_embedding, **asdict(opening))
+    # Whoever it is handed to need not know that it has to be closed.
+    store._left = weakref.finalize(store, _close, os.getpid(), store.client, store._database)
+    return store
+
+
+def _close(process: int, client: MilvusClient, database: str | None) -> None:
+    if process == os.getpid():
+        client.close()
+        if database:
+            LITE_DATABASES.closed(database)

@@ -14,11 +14,19 @@ from .layout import Layout
 class StoreMembers(VectorStore):
     """A collection, and what it is searched by."""
 
-    collection: Collection
     collection_name: str
-    server: Server
     embedding: Embeddings | None
     sparse_embedding: BaseSparseEmbedding | None
+
+    @property
+    @abstractmethod
+    def collection(self) -> Collection:
+        """The collection itself, row by row."""
+
+    @property
+    @abstractmethod
+    def server(self) -> Server:
+        """What answers at the URI, and what it can do."""
 
     @property
     @abstractmethod

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ...errors import MilvusRagError, ModelError, ModelNotFoundError, ModelTimeoutError
 from ...extras import require
+from ..travelling import MadeAtFirstUse
 from .model_folder import ModelFolder, is_folder, read_model_folder
 from .model_hub import check_available, default_cache_dir, download_failed, find_model
 from .parallel_runs import Slots, cores, run_each
@@ -15,7 +16,7 @@ from .parallel_runs import Slots, cores, run_each
 DEFAULT_MODEL: Final = "Xenova/ms-marco-MiniLM-L-6-v2"
 
 
-class CrossEncoderScorer:
+class CrossEncoderScorer(MadeAtFirstUse):
     """Scores texts by a cross-encoder on the CPU. Nothing is read or downloaded before the first use.
 
     Args:
@@ -26,6 +27,8 @@ class CrossEncoderScorer:
         threads: How many texts are scored at once, by all threads that use this object together; by default as many as
             this process may use cores.
     """
+
+    _stays = frozenset({"_lock", "_loaded"})
 
     def __init__(
         self,

@@ -12,6 +12,7 @@ from ...errors import InputError, MilvusRagError, ModelError, ModelNotFoundError
 from ...extras import require
 from ...vectors import usable
 from ..embedding_traits import Pooling, embedding_traits
+from ..travelling import MadeAtFirstUse
 from .folder_tokenizer import read_tokenizer
 from .model_folder import ModelFolder, is_folder, read_model_folder
 from .model_hub import check_available, default_cache_dir, download_failed, find_model
@@ -21,7 +22,7 @@ DEFAULT_MODEL: Final = "all-MiniLM-L6-v2"
 _EXTRA: Final = "local"
 
 
-class LocalEmbeddings(Embeddings):
+class LocalEmbeddings(MadeAtFirstUse, Embeddings):
     """Sentence embeddings with ONNX on the CPU, through fastembed.
 
     Texts are run one at a time, each on one core, the longest first, as many at once as there are cores. Nothing is
@@ -45,6 +46,7 @@ class LocalEmbeddings(Embeddings):
     # Texts and characters that a caller that reports progress does well to send at once; there is no limit.
     max_batch: Final = 64
     max_batch_chars: Final = 200_000
+    _stays = frozenset({"_lock", "_loaded", "_found"})
 
     def __init__(
         self,

@@ -20,6 +20,9 @@ class Slots(threading.BoundedSemaphore):
         super().__init__(count)
         self.count = count
 
+    def __reduce__(self) -> tuple[type["Slots"], tuple[int]]:
+        return Slots, (self.count,)
+
 
 def run_each(run: Callable[[str], T], texts: Sequence[str], *, slots: Slots) -> list[T]:
     """Run a model on texts one at a time, the longest first so that no core is left with a long one at the end.

@@ -1,15 +1,16 @@
 """A chat model of LangChain's with our errors, our retries and complete answers."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+import copy
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
 from time import monotonic
-from typing import Any, cast
+from typing import Any, Self, SupportsIndex, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from ...errors import MilvusRagError, ModelTimeoutError
 from .answers import AnswerCheck, IncompleteAnswerError
@@ -39,6 +40,31 @@ class CheckedChatModel(BaseChatModel):
 
     answer_timeout: float | None = Field(default=None, exclude=True, repr=False)
     """Seconds that a whole streamed answer may take; None where the vendor's class is told itself."""
+
+    _make: Callable[[], "CheckedChatModel"] | None = PrivateAttr(default=None)
+    _as_made: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def made_by(self, make: "Callable[[], CheckedChatModel]") -> Self:
+        """Say how to make it once more, where a pickle of it arrives."""
+        self._make, self._as_made = make, dict(self.__dict__)
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """It travels as how it was made, and the fields that were changed since."""
+        if self._make is None:
+            return super().__reduce_ex__(protocol)
+        made = self._as_made
+        changed = {name: self.__dict__[name] for name in made if self.__dict__.get(name) is not made[name]}
+        return _made_again, (self._make, changed)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy over the same connections."""
+        copied = self.model_copy()
+        for name, value in copied.__dict__.items():
+            if isinstance(value, dict | list | set):
+                # Not what is in it, which may be no data: Gemini's has the settings of TLS.
+                copied.__dict__[name] = copy.copy(value)
+        return copied
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
@@ -179,3 +205,8 @@ class CheckedChatModel(BaseChatModel):
         why = str(error).removeprefix(f"{subject(self.calls.endpoint)} ")
         what = f"broke off the answer after {check.chars} characters: {why}"
         return response_error(self.calls.endpoint, what), cause
+
+
+def _made_again(make: Callable[[], CheckedChatModel], changed: Mapping[str, Any]) -> CheckedChatModel:
+    made = make().made_by(make)
+    return made.model_copy(update=dict(changed)) if changed else made

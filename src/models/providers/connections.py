@@ -1,6 +1,7 @@
 """HTTP clients: one sync, one async for any number of event loops, closed when nobody holds them any more."""
 
 import asyncio
+import os
 import ssl
 import threading
 import weakref
@@ -50,13 +51,41 @@ class Connections:
             if check is not None and _is_whole(response):
                 check(await response.aread())
 
-        self.sync_client = httpx.Client(event_hooks={"response": [look]}, **options)
+        self.sync_client = PerProcessClient(event_hooks={"response": [look]}, **options)
         self.async_client = PerLoopAsyncClient(event_hooks={"response": [alook]}, **options)
         weakref.finalize(self, self.sync_client.close)
 
 
 def _is_whole(response: httpx.Response) -> bool:
     return response.is_success and "event-stream" not in response.headers.get("content-type", "")
+
+
+class PerProcessClient(httpx.Client):
+    """An ``httpx.Client`` whose connections are of the process that asks: after a fork two would write to one.
+
+    Args:
+        options: Arguments of ``httpx.Client``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        # This object builds requests and never opens a connection.
+        super().__init__(**{**options, "transport": httpx.BaseTransport()})
+        self._options = options
+        self._clients = {os.getpid(): httpx.Client(**options)}
+
+    def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
+        """Send a request over a connection of this process."""
+        client = self._clients.get(os.getpid())
+        if client is None:
+            # Those of the other process stay as they are. Of two threads here, the first one's is taken.
+            client = self._clients.setdefault(os.getpid(), httpx.Client(**self._options))
+        return client.send(request, stream=stream, **options)
+
+    def close(self) -> None:
+        """Close the connections of this process."""
+        if client := self._clients.get(os.getpid()):
+            client.close()
+        super().close()
 
 
 class PerLoopAsyncClient(httpx.AsyncClient):

@@ -1,9 +1,9 @@
 """Embeddings of a provider: prefixes, batches, retries, checks and normalisation around a vendor's client."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self, SupportsIndex
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
@@ -66,6 +66,20 @@ class ProviderEmbeddings(Embeddings):
         self._client = client
         self._calls = calls
         self._wrapping = wrapping
+        self._make: Callable[[], ProviderEmbeddings] | None = None
+
+    def made_by(self, make: "Callable[[], ProviderEmbeddings]") -> Self:
+        """Say how to make it once more, where a pickle of it arrives."""
+        self._make = make
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return super().__reduce_ex__(protocol) if self._make is None else (_made_again, (self._make, self._wrapping))
+
+    def __deepcopy__(self, memo: object) -> "ProviderEmbeddings":
+        # Over the same connections, as long as either is there.
+        copied = ProviderEmbeddings(self._client, calls=self._calls, wrapping=self._wrapping)
+        return copied.made_by(self._make) if self._make else copied
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._calls.endpoint.name!r})"
@@ -110,7 +124,8 @@ class ProviderEmbeddings(Embeddings):
 
         For callers that wait and retry themselves: they find the provider's wish in the error's ``retry_after``.
         """
-        return ProviderEmbeddings(self._client, calls=self._calls.without_retries(), wrapping=self._wrapping)
+        once = ProviderEmbeddings(self._client, calls=self._calls.without_retries(), wrapping=self._wrapping)
+        return once.made_by(partial(_without_retries, self._make)) if self._make else once
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Embed documents.
@@ -183,6 +198,17 @@ class ProviderEmbeddings(Embeddings):
         if wrapping.dimension is None:
             self._wrapping = replace(wrapping, dimension=vectors.shape[1])
         return vectors
+
+
+def _made_again(make: Callable[[], ProviderEmbeddings], wrapping: Wrapping) -> ProviderEmbeddings:
+    made = make()
+    # With the dimension that its first answer told.
+    made._wrapping = wrapping
+    return made.made_by(make)
+
+
+def _without_retries(make: Callable[[], ProviderEmbeddings]) -> ProviderEmbeddings:
+    return make().without_retries()
 
 
 def _only(vectors: "NDArray[np.float64]") -> list[float]:

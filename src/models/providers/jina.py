@@ -1,6 +1,7 @@
 """Jina's reranker, through langchain-community's ``JinaRerank``."""
 
 import warnings
+from functools import partial
 from typing import Any, Final
 
 import requests
@@ -55,6 +56,13 @@ class JinaScorer:
         api_key: str | SecretStr | None = None,
         base_url: str | None = None,
     ) -> None:
+        # What a key from the environment was stays here.
+        self._given: dict[str, Any] = {
+            "timeout": timeout,
+            "max_retries": max_retries,
+            "api_key": api_key,
+            "base_url": base_url,
+        }
         spec = Spec(JINA, model or DEFAULT_MODEL)
         endpoint = resolve_endpoint(spec, "rerank", api_key=api_key, base_url=base_url)
         key = endpoint.key.get_secret_value() if endpoint.key else ""
@@ -66,6 +74,9 @@ class JinaScorer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(JinaScorer, self._calls.endpoint.model, **self._given), ()
 
     @property
     def name(self) -> str:

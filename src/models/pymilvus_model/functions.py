@@ -28,6 +28,7 @@ from ...errors import (
 from ...extras import borrowed, require
 from ..providers.calls import RetryPolicy, repeated
 from ..providers.keys import masked, shows
+from ..travelling import MadeAtFirstUse
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ _KEY_NAME: Final = re.compile(r"(?:key|token)$")
 _REQUIREMENT_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class PymilvusFunction:
+class PymilvusFunction(MadeAtFirstUse):
     """One function of ``pymilvus.model``, made at first use, called by one thread at a time.
 
     Args:
@@ -55,6 +56,8 @@ class PymilvusFunction:
         timeout: Seconds that a call may take, ``None`` for any. A call that is given up goes on in the background.
         policy: When a call is made again.
     """
+
+    _stays = frozenset({"_lock", "_made"})
 
     def __init__(
         self,
@@ -70,6 +73,11 @@ class PymilvusFunction:
         self._policy = policy
         self._lock = threading.Lock()
         self._made: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What it has learned of a corpus is in no model.
+        learned = {"_made": self._made} if getattr(self._made, "idf", None) else {}
+        return {**super().__getstate__(), **learned}
 
     @property
     def name(self) -> str:
