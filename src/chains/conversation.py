@@ -107,7 +107,8 @@ def _fields_of(given: Any) -> Mapping[str, Any]:
     if unknown and (fields.get(QUESTION_KEY) is not None or fields.get(MESSAGES_KEY) is not None):
         raise InputError(
             f"The chain does not read {', '.join(unknown)}: it takes question and chat_history, or messages. What is "
-            f"to go on beside it goes around it, e.g. RunnablePassthrough.assign(rag=itemgetter('question') | chain)."
+            f"to go on beside it goes around it, e.g. RunnablePassthrough.assign(rag=itemgetter('question') | chain). "
+            f"As a node of a graph whose state has more: add_node('rag', chain, input_schema=RagInput)."
         )
     return fields
 

@@ -21,12 +21,14 @@ from langchain_core.runnables import (
 from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.graph import Graph
 from langchain_core.runnables.utils import ConfigurableFieldSpec, get_unique_config_specs
+from langchain_core.tools import BaseTool
 from pydantic import ConfigDict
 
 from ..attempts import one_attempt
 from ..errors import InputError
 from ..extras import borrowed
 from ..text_analysis import check_language
+from .answers import StreamedAnswer, read_answer, whole_answer
 from .conversation import HISTORY_CHARS, HISTORY_TURNS
 from .prompts import (
     CITING_SYSTEM_PROMPT,
@@ -36,6 +38,7 @@ from .prompts import (
     rag_messages,
 )
 from .rag_types import RagInput, RagOutput, RagPart
+from .tools import answering_tool
 from .turn import NO_CONTEXT_ANSWER, Turn, TurnOptions
 
 __all__ = ["NO_CONTEXT_ANSWER", "REWRITING_TAG", "RagChain", "RagInput", "RagOutput", "RagPart", "rag_chain"]
@@ -100,6 +103,14 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         steps = RunnablePassthrough.assign(context=passages) | RunnablePassthrough.assign(answer=answer)
         return steps.get_graph(config)
 
+    def as_tool(
+        self, args_schema: Any = None, *, name: str | None = None, description: str | None = None, **kwargs: Any
+    ) -> BaseTool:
+        """A tool for agents: the answer is what the model reads, the chain's output is the artifact."""
+        if args_schema is not None or kwargs:
+            return super().as_tool(args_schema, name=name, description=description, **kwargs)
+        return answering_tool(self, name=name, description=description)
+
     def invoke(self, input: str | RagInput, config: RunnableConfig | None = None, **kwargs: Any) -> RagOutput:
         """Answer a question."""
         _refuse(kwargs)
@@ -149,17 +160,17 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
     def _answer(self, given: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Any:
         turn = self._turn(given)
         context = self.retriever.invoke(self._search_question(turn, config), config)
-        answer = self.options.no_context_answer
+        answer: Any = self.options.no_context_answer
         if turn.is_answered_by(context):
-            answer = turn.shown(_text_of(self.chat.invoke(turn.messages(context), config))) + turn.rest()
+            answer = whole_answer(turn, self.chat.invoke(turn.messages(context), config))
         return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
 
     async def _aanswer(self, given: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Any:
         turn = self._turn(given)
         context = await self.retriever.ainvoke(await self._asearch_question(turn, config), config)
-        answer = self.options.no_context_answer
+        answer: Any = self.options.no_context_answer
         if turn.is_answered_by(context):
-            answer = turn.shown(_text_of(await self.chat.ainvoke(turn.messages(context), config))) + turn.rest()
+            answer = whole_answer(turn, await self.chat.ainvoke(turn.messages(context), config))
         return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
 
     def _parts(
@@ -173,10 +184,10 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         context = self.retriever.invoke(question, config)
         yield AddableDict(context=context)
         is_answered = turn.is_answered_by(context)
-        answered = _Answered(turn, "" if is_answered else self.options.no_context_answer)
+        answered = StreamedAnswer(turn, "" if is_answered else self.options.no_context_answer)
         if is_answered:
             for chunk in self.chat.stream(turn.messages(context), config):
-                yield from answered.more(_text_of(chunk))
+                yield from answered.more(chunk)
         yield from answered.end()
 
     async def _aparts(
@@ -190,13 +201,13 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         context = await self.retriever.ainvoke(question, config)
         yield AddableDict(context=context)
         is_answered = turn.is_answered_by(context)
-        answered = _Answered(turn, "" if is_answered else self.options.no_context_answer)
+        answered = StreamedAnswer(turn, "" if is_answered else self.options.no_context_answer)
         if is_answered:
             chunks: Any = self.chat.astream(turn.messages(context), config)
             # Closed here, so that the model call ends with the request and not with the garbage collector.
             async with aclosing(chunks):
                 async for chunk in chunks:
-                    for part in answered.more(_text_of(chunk)):
+                    for part in answered.more(chunk):
                         yield part
         for part in answered.end():
             yield part
@@ -206,7 +217,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         if turn.calls_for_rewriting:
             try:
                 with one_attempt():
-                    written = _text_of(self.chat.invoke(turn.rewriting_messages(), _rewriting(config)))
+                    written = read_answer(self.chat.invoke(turn.rewriting_messages(), _rewriting(config)))
             except Exception as exc:  # noqa: BLE001 - the answer does not need it, whatever it is
                 written = exc
         return turn.search_for(written)
@@ -216,41 +227,13 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         if turn.calls_for_rewriting:
             try:
                 with one_attempt():
-                    written = _text_of(await self.chat.ainvoke(turn.rewriting_messages(), _rewriting(config)))
+                    written = read_answer(await self.chat.ainvoke(turn.rewriting_messages(), _rewriting(config)))
             except Exception as exc:  # noqa: BLE001 - the answer does not need it, whatever it is
                 written = exc
         return turn.search_for(written)
 
     def _turn(self, given: Any) -> Turn:
         return Turn(given, self.options, self.language if isinstance(self.language, str) else self.language())
-
-
-class _Answered:
-    """The parts of an answer that is streamed.
-
-    Args:
-        turn: Whose answer.
-        instead: The answer, where no model is asked.
-    """
-
-    def __init__(self, turn: Turn, instead: str) -> None:
-        self._turn = turn
-        self._instead = instead
-        self._is_silent = True
-
-    def more(self, text: str) -> Iterator[Any]:
-        """What the model said."""
-        if text and (shown := self._turn.shown(text)):
-            self._is_silent = False
-            yield AddableDict(answer=shown)
-
-    def end(self) -> Iterator[Any]:
-        """What is left when it has ended."""
-        rest = self._instead or self._turn.rest()
-        if rest or self._is_silent:
-            yield AddableDict(answer=rest)
-        if cited := self._turn.cited:
-            yield AddableDict(cited)
 
 
 def rag_chain(
@@ -353,10 +336,6 @@ def _refuse(kwargs: Mapping[str, Any]) -> None:
             f"The chain takes no {', '.join(kwargs)}. What a retriever reads goes into the config, e.g. "
             f"config={{'configurable': {{'k': 5}}}}; what a model takes is bound to it, e.g. chat.bind(stop=[…])."
         )
-
-
-def _text_of(message: Any) -> str:
-    return str(message.text) if isinstance(message, BaseMessage) else str(message)
 
 
 def _rewriting(config: RunnableConfig) -> RunnableConfig:

@@ -3,20 +3,19 @@
 import asyncio
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import BaseDocumentCompressor, Document
-from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, RunnableConfig, RunnableSerializable
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableFieldSpec
+from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, ValidationError
 
 from ..chunk_keys import ONLY_NEAREST_KEY, TERMS_KEY
 from ..errors import InputError
-from ..word_statistics import WordStatistics
 from .answerability import LOOKED_AT, Answerability
 from .boundary import MAX_K, checked_k, configured, narrowed, per_call_fields, per_call_specs
 from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
@@ -24,6 +23,8 @@ from .fusion import RRF_K
 from .neighbours import Filter, with_neighbours
 from .question_errors import question_embedded, question_error
 from .scored import as_hit
+from .searchable_store import SearchableStore
+from .tools import searching_tool
 
 Mode = Literal["dense", "full_text", "hybrid"]
 
@@ -39,45 +40,6 @@ _SPARE_K = 10
 # Passages that a reranker sees: what it reads is what it costs.
 _RERANK_K = 20
 _PER_CALL = ("filter", "k")
-
-
-class SearchableStore(Protocol):
-    """What the retriever asks of a store; `MilvusStore` has it."""
-
-    embedding: Embeddings | None
-
-    @property
-    def has_dense(self) -> bool:
-        """Whether there is dense search."""
-
-    @property
-    def has_full_text(self) -> bool:
-        """Whether there is full-text search."""
-
-    def search_dense(
-        self, vector: Sequence[float], k: int, filter: Filter = None, *, vectors: bool = False
-    ) -> list[tuple[Document, float]]:
-        """The `k` nearest rows with their scores."""
-
-    def search_full_text(
-        self, question: str, k: int, filter: Filter = None, *, vectors: bool = False, terms: bool = False
-    ) -> list[tuple[Document, float]]:
-        """The `k` rows that match the words best with their scores."""
-
-    @property
-    def language(self) -> str:
-        """Language of the full-text search."""
-
-    def question_terms(self, question: str) -> Mapping[str, str]:
-        """A question's terms by their names in the collection, for ``min_score="auto"``."""
-
-    def word_statistics(self, *, anew: bool = False) -> WordStatistics | None:
-        """How often words occur, for ``min_score="auto"``."""
-
-    def search_by_metadata(
-        self, expr: Any, fields: list[str] | None = None, limit: int = 10, *, roots: bool = False
-    ) -> list[Document]:
-        """Documents that a metadata filter matches; with `roots`, of which folders, as ``$roots`` in the metadata."""
 
 
 class MilvusRetriever(BaseRetriever):
@@ -207,6 +169,14 @@ class MilvusRetriever(BaseRetriever):
         foreign = self.foreign | {field.id for field in others.values()}
         opened = self.model_copy(update={"per_call": {**self.per_call, **own}, "foreign": foreign})
         return BaseRetriever.configurable_fields(opened, **others) if others else opened
+
+    def as_tool(
+        self, args_schema: Any = None, *, name: str | None = None, description: str | None = None, **kwargs: Any
+    ) -> BaseTool:
+        """A tool for agents: the passages' texts are what the model reads, the documents are the artifact."""
+        if args_schema is not None or kwargs:
+            return super().as_tool(args_schema, name=name, description=description, **kwargs)
+        return searching_tool(self, name=name, description=description)
 
     def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """The passages for a question, best first."""

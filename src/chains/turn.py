@@ -8,6 +8,7 @@ from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, Field
 
 from ..chunk_keys import are_only_nearest
+from ..errors import InputError
 from . import rewriting
 from .citation_filter import CitationFilter
 from .citations import citations_of
@@ -123,6 +124,14 @@ class Turn:
         shown = self._filter.finish() if self._filter else ""
         self._answer.append(shown)
         return shown
+
+    def check_needs_no_text(self, answer: Any) -> None:
+        """Raise an `InputError` where citations are wanted of an answer that is a structure."""
+        if self._options.citations:
+            raise InputError(
+                f"The chat model answers {type(answer).__name__}, and citations are of a text. Make the chain without "
+                f"citations=True, or the model without a schema."
+            )
 
     @property
     def cited(self) -> dict[str, Any]:
