@@ -1,6 +1,6 @@
 """Our parts inside somebody else's LangChain app: a retriever in a chain of your own, and as a tool of an agent.
 
-Before: ``pip install 'milvus-rag[gemini,openai]'``, and set the key of a provider, e.g. ``FIREWORKS_API_KEY``. Nothing
+Before: ``pip install '.[gemini,openai]'``, and set the key of a provider, e.g. ``FIREWORKS_API_KEY``. Nothing
 is embedded: the search is full-text, so a chat model is all that it needs. Run it on this project's documentation, or
 on any folder of Markdown pages:
 

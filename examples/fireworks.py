@@ -1,6 +1,6 @@
 """Build RAG with Milvus and Fireworks AI: the tutorial's steps, its question and its prompts, on models that live.
 
-Before: ``pip install 'milvus-rag[openai]'``, and set ``FIREWORKS_API_KEY``.
+Before: ``pip install '.[openai]'``, and set ``FIREWORKS_API_KEY``.
 
 Run it on this project's documentation, or on the tutorial's pages:
 

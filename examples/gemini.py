@@ -1,6 +1,6 @@
 """Build RAG with Milvus and Gemini: the tutorial's steps, its question and its prompts, on models that live.
 
-Before: ``pip install 'milvus-rag[gemini]'``, and set ``GEMINI_API_KEY``.
+Before: ``pip install '.[gemini]'``, and set ``GEMINI_API_KEY``.
 
 Run it on this project's documentation, or on the tutorial's pages:
 

@@ -1,6 +1,6 @@
 """Build RAG with Milvus and Lepton AI: the tutorial's steps, its question and its prompts, on models that live.
 
-Before: ``pip install 'milvus-rag[openai,local]'``, and set ``LEPTON_BASE_URL`` to your endpoint on NVIDIA DGX Cloud
+Before: ``pip install '.[openai,local]'``, and set ``LEPTON_BASE_URL`` to your endpoint on NVIDIA DGX Cloud
 Lepton (the tutorial's public host is gone) and, where it wants one, ``LEPTONAI_TOKEN``. The embeddings are made on this
 machine: their model (90 MB) is downloaded at the first run, unless ``--embeddings local:/folder`` says where one is.
 

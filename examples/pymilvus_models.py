@@ -2,7 +2,7 @@
 
 The post: https://milvus.io/blog/introducing-pymilvus-integrations-with-embedding-models.md
 
-Before: ``pip install 'milvus-rag[pymilvus,rerank,local]'``, and set ``JINA_API_KEY`` for the reranker, or choose one
+Before: ``pip install '.[pymilvus,rerank,local]'``, and set ``JINA_API_KEY`` for the reranker, or choose one
 that needs no key with ``--reranker local``. The dense model is downloaded at the first run, unless ``--dense`` names a
 folder with a model in ONNX.
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import MilvusRagError, StoreError
+from .extras import DISTRIBUTION, install_line
 from .setting_fields import PREFIX
 from .settings import Settings
 
 State = Literal["ok", "note", "broken"]
 
-_PACKAGE = "milvus-rag"
 # Named in the line on versions, since bug reports need them.
 _MAIN_PACKAGES = ("langchain-core", "langchain-milvus", "pymilvus", "milvus-lite")
 # Shorter keys can be guessed by trying.
@@ -58,7 +58,7 @@ def _versions() -> list[Finding]:
     from packaging.requirements import Requirement
 
     wrong = []
-    for line in distribution(_PACKAGE).requires or ():
+    for line in distribution(DISTRIBUTION).requires or ():
         requirement = Requirement(line)
         is_optional = requirement.marker is not None and "extra" in str(requirement.marker)
         if requirement.marker is not None and not is_optional and not requirement.marker.evaluate():
@@ -74,7 +74,7 @@ def _versions() -> list[Finding]:
         if not found and not is_optional:
             wrong.append(Finding("versions", "broken", f"{needed} is not installed", f"pip install '{needed}'"))
     python = ".".join(map(str, sys.version_info[:3]))
-    names = [f"{name} {version(name)}" for name in (_PACKAGE, *_MAIN_PACKAGES)]
+    names = [f"{name} {version(name)}" for name in (DISTRIBUTION, *_MAIN_PACKAGES)]
     return wrong or [Finding("versions", "ok", ", ".join([*names, f"Python {python}"]))]
 
 
@@ -214,7 +214,7 @@ def _server() -> list[Finding]:
     missing = [module for module in ("fastapi", "langserve", "uvicorn") if find_spec(module) is None]
     if missing:
         message = f"milvus-rag serve lacks {', '.join(missing)}"
-        return [Finding("server", "note", message, "pip install 'milvus-rag[server]'")]
+        return [Finding("server", "note", message, install_line("server"))]
     key = os.environ.get(f"{PREFIX}SERVER_KEY", "")
     if key and len(key) < _SOUND_KEY_CHARS:
         message = f"{PREFIX}SERVER_KEY has {len(key)} characters, which can be guessed"

@@ -1,11 +1,15 @@
 """Packages of others: optional ones, and names that they do not promise to keep; one message for each kind."""
 
+import json
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from types import ModuleType
 from typing import Any
 
 from .errors import IncompatiblePackageError, MissingExtraError
+
+# As pip knows this package.
+DISTRIBUTION = "milvus-rag"
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
@@ -27,8 +31,30 @@ def require(module: str, extra: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as exc:
         raise MissingExtraError(
             f"{purpose} needs the package {exc.name or module}, which is not installed. "
-            f"Install it with: pip install 'milvus-rag[{extra}]'"
+            f"Install it with: {install_line(extra)}"
         ) from exc
+
+
+def install_line(*extras: str) -> str:
+    """The command that installs extras of this package beside what is installed of it.
+
+    Where it was installed from a folder, it is the folder's that is asked for, and the package index never: whoever
+    has the name there may be somebody else.
+
+    Args:
+        *extras: One or more.
+    """
+    name = "." if _is_from_a_folder() else DISTRIBUTION
+    return f"pip install '{name}[{','.join(extras)}]'"
+
+
+def _is_from_a_folder() -> bool:
+    """Whether this copy was installed from a checkout; says PEP 610."""
+    try:
+        origin = distribution(DISTRIBUTION).read_text("direct_url.json")
+    except PackageNotFoundError:
+        return True
+    return origin is not None and "dir_info" in json.loads(origin)
 
 
 def borrowed(owner: object, name: str, package: str) -> Any:

@@ -67,7 +67,7 @@ def _as_in_a_checkout() -> dict[str, str]:
     programs = Path(sys.executable).parent
     return {
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "MAKEFLAGS": f"--no-print-directory VENV={programs.parent} INSTALLED=",
+        "MAKEFLAGS": f"--no-print-directory VENV={programs.parent} INSTALLED= DEMO_INSTALLED=",
         "NO_COLOR": "1",
     }
 

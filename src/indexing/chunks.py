@@ -13,7 +13,7 @@ from langchain_core.documents import Document
 from ..chunk_keys import DIGEST_KEY, ORIGINAL_POSITION_KEY, PART_KEY, POSITION_KEY, ROOT_KEY, SOURCE_KEY
 from ..errors import InputError
 from ..source_parts import part_of
-from ..stores.layout import PARTS_PROPERTY, Layout, escape_key, roots_of
+from ..stores.layout import PARTS_PROPERTY, Layout, roots_of
 from ..stores.plain_metadata import PlainMetadata, plain_metadata, source_name
 from ..stores.searched_text import embedded_as
 
@@ -84,9 +84,8 @@ class StoredRow(NamedTuple):
 
 def row_of(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
     """What Milvus returns of a row, without its text and its vectors, that a loader alone stored for a chunk."""
-    fields = layout.static_fields
     # What is wrong with other keys is said where they are to be stored.
-    row = {escape_key(key, fields) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
+    row = {layout.key_of(key) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
     return {**row, **own_keys(chunk, root, layout), layout.primary_field: chunk.row_id}
 
 

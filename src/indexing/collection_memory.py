@@ -6,7 +6,7 @@ from typing import Any
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..stores.collection_rows import FEW_ROWS, TYPICAL_ROWS, CollectionRows, Row
-from ..stores.layout import PARTS_PROPERTY, TERMS_FIELD, TEXT_FIELD, Layout
+from ..stores.layout import PARTS_PROPERTY, TERMS_FIELD, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.searched_text import index_terms
 from ..text_analysis import VERSION as ANALYSIS_VERSION
@@ -104,8 +104,8 @@ class CollectionMemory:
         analysis = layout.properties.get("analysis")
         if analysis and analysis.get("version") != ANALYSIS_VERSION:
             note = "The text analysis changed: all rows were analysed anew."
-            language = analysis["language"]
-            rows.rewrite(lambda row: {**row, TERMS_FIELD: index_terms(row[TEXT_FIELD], language, row)})
+            language, text_field = analysis["language"], layout.text_field
+            rows.rewrite(lambda row: {**row, TERMS_FIELD: index_terms(row[text_field], language, row)})
             self.check_not_replaced(rows, now=True)
             wanted["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
         elif unflushed and had_rows:

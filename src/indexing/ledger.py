@@ -50,7 +50,8 @@ class Ledger:
     def stored(self, row_ids: Sequence[str]) -> dict[str, StoredRow]:
         """Rows by id."""
         layout = self._rows.layout
-        rows = self._rows.get(row_ids, [self._key, DYNAMIC_KEY], _SOON, LOOKED_UP_AT_ONCE)
+        fields = [self._key, DYNAMIC_KEY, *sorted(layout.metadata_fields)]
+        rows = self._rows.get(row_ids, fields, _SOON, LOOKED_UP_AT_ONCE)
         return {row[self._key]: StoredRow(row, layout) for row in rows}
 
     def ids_by_digest(self, digests: Sequence[str], *, fresh: bool = False) -> dict[str, str]:

@@ -14,9 +14,9 @@ from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, InputError, StoreError
 from ..stores.collection import LAYOUT_SECONDS, Collection
+from ..stores.collection_names import LONGEST_NAME
 from ..stores.connection import is_file_uri
 from ..stores.milvus import MilvusStore
-from ..stores.write_names import LONGEST_NAME
 from .identity import identify
 from .rebuild_losses import check_nothing_is_lost
 from .report import OnProgress, SyncReport

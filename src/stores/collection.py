@@ -1,6 +1,5 @@
 """A collection by its name or alias: what it looks like, and how it is made, loaded and dropped."""
 
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -11,32 +10,24 @@ from typing import Any
 from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
 from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
+from .collection_names import LONGEST_NAME
 from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection, translated_errors
 from .consistency import ReadConsistency
-from .layout import Layout, new_schema, read_layout, write_properties
+from .layout import Layout, read_layout, write_properties
 from .lite import clear_half_made
+from .new_collection import NewCollection, new_schema
 from .read_write_lock import ReadWriteLock, alone
-from .write_names import LONGEST_NAME, WRITE_NAME, WriteNames, new_write_name
+from .write_names import WRITE_NAME, WriteNames, new_write_name
 
 # How long a layout is believed: another process may rebuild the collection and switch the alias to it.
 LAYOUT_SECONDS = 2.0
-_NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}")
 # In the properties of every collection that we make, so that it is known as ours.
 _LAYOUT_VERSION = 1
-# https://milvus.io/docs/index.md: kinds of index that compare with all vectors.
 # A name goes from a collection to an alias between two questions once, and not again and again.
 _DESCRIBED_AGAIN = 2
+# https://milvus.io/docs/index.md: kinds of index that compare with all vectors.
 _EXHAUSTIVE = frozenset({"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"})
-
-
-def check_name(name: str) -> None:
-    """Raise an `InputError` for what cannot be the name of a collection."""
-    if not _NAME.fullmatch(name):
-        raise InputError(
-            f"{name!r} cannot be the name of a collection: use at most {LONGEST_NAME} letters, digits and "
-            f"underscores, and no digit at the start."
-        )
 
 
 class Collection:
@@ -57,6 +48,8 @@ class Collection:
         *,
         consistency_level: str | None,
         timeout: float,
+        new: NewCollection | None = None,
+        search_params: Mapping[str, Any] | None = None,
         lock: ReadWriteLock | None = None,
     ) -> None:
         self.client = client
@@ -66,6 +59,8 @@ class Collection:
         self._consistency_level = consistency_level
         self._reads = ReadConsistency(server.uri, consistency_level)
         self._timeout = timeout
+        self._new = new or NewCollection()
+        self._search_params = search_params or {}
         self._lock = lock
         # With when it was asked for; in one piece, since another thread may read it.
         self._known: tuple[Layout | None, float] = (None, float("-inf"))
@@ -122,6 +117,7 @@ class Collection:
             reads=ReadConsistency(self.server.uri, consistency_level) if consistency_level else self._reads,
             lock=self._lock,
             timeout=self._timeout,
+            search_params=self._search_params,
         )
 
     def write_name(self, layout: Layout) -> str:
@@ -176,9 +172,12 @@ class Collection:
             return None
 
     def _describe(self, name: str) -> Layout:
-        layout = read_layout(self.client.describe_collection(name, timeout=self._timeout))
+        layout = read_layout(self.client.describe_collection(name, timeout=self._timeout), self._new.names)
+        if not layout.ours:
+            return self._with_index(layout)
         # Of ours it is known. To describe an index, Milvus Lite counts all rows.
-        return replace(layout, exhaustive=self.server.lite) if layout.ours else self._with_index(layout)
+        kind = layout.properties.get("index_type")
+        return replace(layout, exhaustive=kind in _EXHAUSTIVE if kind else self.server.lite)
 
     def _has(self, name: str) -> bool:
         # Servers refuse to look for longer names, such as a parked one may be.
@@ -201,10 +200,18 @@ class Collection:
 
     def create(self, *, dimension: int | None, bm25: bool, sparse: bool, properties: Mapping[str, Any]) -> Layout:
         """Create the collection, with its indexes, and load it. One that another process makes meanwhile is fine."""
-        schema = new_schema(dimension=dimension, bm25=bm25, sparse=sparse)
+        if self._new.partition_key and not self.server.partition_keys:
+            raise InputError(
+                f"Milvus {self.server.version} at {self.server.uri} does not find rows by a partition key that were "
+                f"replaced. Leave partition_key_field out, and filter by {self._new.partition_key!r} all the same, or "
+                f"use a newer server."
+            )
+        nullable = self.server.nullable
+        schema = new_schema(self._new, dimension=dimension, bm25=bm25, sparse=sparse, nullable=nullable)
         write_name = new_write_name(self.name)
         ours = {"layout": _LAYOUT_VERSION, WRITE_NAME: write_name}
-        remembered = write_properties({**properties, **self.new_properties, **ours})
+        own = {**properties, **self.new_properties, **self._new.remembered, **ours}
+        remembered = {**self._new.properties, **write_properties(own)}
         with self._errors(), alone(self._lock):
             try:
                 self._create(schema, remembered)
@@ -245,6 +252,7 @@ class Collection:
             consistency_level=self._consistency_level or "Strong",
             properties=properties,
             timeout=self._timeout,
+            **self._new.creation_options(),
         )
 
     def load(self, layout: Layout | None = None, *, wait: bool = True) -> None:
@@ -262,7 +270,8 @@ class Collection:
         with self._errors(), alone(self._lock):
             if layout.ours:
                 self._create_missing_indexes(layout)
-            self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait)
+            replicas = {} if self._new.replica_number == 1 else {"replica_number": self._new.replica_number}
+            self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait, **replicas)
 
     def _create_missing_indexes(self, layout: Layout) -> None:
         """Whoever creates a collection may die before its indexes, or be overtaken by another who loads it."""
@@ -270,11 +279,12 @@ class Collection:
         missing = self.client.prepare_index_params()
         if layout.vector_field and layout.vector_field not in there:
             # On Lite, AUTOINDEX is a graph that misses rows, takes longer to build, and is slower up to 50,000 rows.
-            index_type = "FLAT" if self.server.lite else "AUTOINDEX"
-            missing.add_index(layout.vector_field, index_type=index_type, metric_type="IP")
+            index = {"index_type": "FLAT" if self.server.lite else "AUTOINDEX", **self._new.index}
+            missing.add_index(layout.vector_field, **{**index, "metric_type": layout.metric})
         if layout.sparse_field and layout.sparse_field not in there:
             metric = "BM25" if layout.terms_field else "IP"
-            missing.add_index(layout.sparse_field, index_type="SPARSE_INVERTED_INDEX", metric_type=metric)
+            index = {"index_type": "SPARSE_INVERTED_INDEX", **self._new.sparse_index}
+            missing.add_index(layout.sparse_field, **{**index, "metric_type": metric})
         if len(missing):
             # pymilvus would wait half a second for each.
             self.client.create_index(layout.name, missing, timeout=self._timeout, sync=False)

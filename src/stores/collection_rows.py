@@ -18,6 +18,7 @@ from .connection import (
 )
 from .consistency import ReadConsistency
 from .filters import quote
+from .hits import flat, score
 from .layout import Layout
 from .packed_rows import read_packed, write_packed
 from .read_write_lock import ReadWriteLock, alone
@@ -66,6 +67,7 @@ class CollectionRows:
         reads: ReadConsistency,
         lock: ReadWriteLock | None,
         timeout: float,
+        search_params: Mapping[str, Any] | None = None,
     ) -> None:
         self._client = client
         self._server = server
@@ -76,6 +78,7 @@ class CollectionRows:
         self._reads = reads
         self._lock = lock
         self._timeout = timeout
+        self._search_params = search_params or {}
 
     @property
     def on_lite(self) -> bool:
@@ -272,6 +275,7 @@ class CollectionRows:
         bm25 = field == layout.sparse_field and layout.terms_field is not None
         metric = "BM25" if bm25 else "IP" if field == layout.sparse_field else layout.metric
         limit = min(k, MAX_HITS)
+        own = self._search_params if field == layout.vector_field else {}
 
         def ask(params: Mapping[str, Any]) -> list[tuple[Row, float]]:
             answer = self._read(
@@ -282,7 +286,7 @@ class CollectionRows:
                 limit=limit,
                 filter=expression,
                 output_fields=list(fields),
-                search_params={"metric_type": metric, "params": dict(params)},
+                search_params={"metric_type": metric, "params": {**own, **params}},
             )
             return [(flat(hit, layout.primary_field), score(hit["distance"], metric)) for hit in answer[0]]
 

@@ -132,5 +132,5 @@ def _with_metadata(layout: Layout, condition: Condition, fields: Sequence[str] |
     """Fields to ask for, so that a row can be looked at."""
     if condition.matches is None or fields is None:
         return fields
-    # No metadata of ours is in a field of the schema.
-    return list(dict.fromkeys([*fields, *([DYNAMIC_KEY] if layout.ours else layout.document_fields)]))
+    kept = [DYNAMIC_KEY, *sorted(layout.metadata_fields)] if layout.ours else layout.document_fields
+    return list(dict.fromkeys([*fields, *kept]))

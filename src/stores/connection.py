@@ -27,6 +27,8 @@ from ..errors import (
 # BM25 functions came with Milvus 2.5: https://milvus.io/docs/release_notes.md
 _FULL_TEXT_SINCE = (2, 5)
 _SPARSE_SINCE = (2, 4)
+_PARTITION_KEYS_SINCE = (2, 4)
+_NULLABLE_SINCE = (2, 5)
 # Codes of https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
 _COLLECTION_NOT_FOUND = 100
 _NOT_LOADED = (101, 103)
@@ -106,6 +108,16 @@ class Server:
     def full_text(self) -> bool:
         """Whether it has BM25 functions."""
         return self._at_least(_FULL_TEXT_SINCE)
+
+    @property
+    def partition_keys(self) -> bool:
+        """Whether a row that is replaced stays in the partition of its key: 2.3 puts it into another one."""
+        return self._at_least(_PARTITION_KEYS_SINCE)
+
+    @property
+    def nullable(self) -> bool:
+        """Whether a field may have no value."""
+        return self._at_least(_NULLABLE_SINCE)
 
     @property
     def sparse(self) -> bool:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
+from pymilvus import DataType, FunctionType
 
 from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, PART_KEY, ROOT_KEY
 from ..errors import CollectionSchemaError, FilterError
@@ -35,6 +35,32 @@ _TEXT_FIELDS = (TEXT_FIELD, "page_content", "content", "chunk", "document", "doc
 _DENSE_TYPES = {DataType.FLOAT_VECTOR, DataType.FLOAT16_VECTOR, DataType.BFLOAT16_VECTOR}
 _VECTOR_TYPES = {*_DENSE_TYPES, DataType.SPARSE_FLOAT_VECTOR, DataType.BINARY_VECTOR, DataType.INT8_VECTOR}
 
+# A collection remembers what its fields are called, where that is not as usual.
+_NAMES_PROPERTY = "fields"
+_METADATA_PROPERTY = "metadata_fields"
+
+
+class FieldNames(NamedTuple):
+    """What the fields of a collection are called, as far as somebody has said it.
+
+    Attributes:
+        primary: The primary key.
+        text: The chunk.
+        vector: Its dense vector.
+    """
+
+    primary: str | None = None
+    text: str | None = None
+    vector: str | None = None
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """The property of a collection with such fields; nothing where they are called as usual."""
+        given = {
+            name: value for name, value in zip(("primary", "text", "vector"), self, strict=True) if value is not None
+        }
+        return {_NAMES_PROPERTY: given} if given else {}
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -55,6 +81,7 @@ class Layout:
         static_fields: All fields of the schema.
         other_vectors: Those that hold vectors which are not searched here.
         nullable_fields: Those that may have no value.
+        metadata_fields: Of a collection of ours, those that hold a metadata key.
         dynamic: Whether rows may have keys beside them.
         properties: What `milvus_rag` remembers of the collection, without its prefix.
     """
@@ -73,6 +100,7 @@ class Layout:
     static_fields: frozenset[str] = frozenset()
     other_vectors: frozenset[str] = frozenset()
     nullable_fields: frozenset[str] = frozenset()
+    metadata_fields: frozenset[str] = frozenset()
     dynamic: bool = True
     properties: Mapping[str, Any] = field(default_factory=dict)
 
@@ -94,14 +122,18 @@ class Layout:
         fields = sorted(self.static_fields - hidden - self.other_vectors)
         return [*fields, DYNAMIC_KEY] if self.dynamic else fields
 
+    def key_of(self, key: str) -> str:
+        """The name of a metadata key in a row of a collection of ours: its own, or another where a field has that."""
+        return key if key in self.metadata_fields else escape_key(key, self.static_fields)
+
     def column_of(self, key: str) -> Column:
         """Where a metadata key is kept.
 
         Raises:
             FilterError: Nowhere.
         """
-        if self.ours:
-            return Column(escape_key(key, self.static_fields))
+        if self.ours and key not in self.metadata_fields:
+            return Column(self.key_of(key))
         if not self.dynamic and key not in self.static_fields:
             raise FilterError(
                 f"The collection {self.name!r} has no field {key!r}. It has: {', '.join(sorted(self.static_fields))}."
@@ -112,7 +144,9 @@ class Layout:
         """The metadata in a row as Milvus returns it."""
         others = self._no_metadata
         if self.ours:
-            return {unescape_key(key): value for key, value in row.items() if key not in others}
+            # A field of the schema has a value in each row, also where the metadata has none.
+            empty = {key for key in self.metadata_fields if row.get(key) is None}
+            return {unescape_key(key): value for key, value in row.items() if key not in others and key not in empty}
         return {key: value for key, value in row.items() if key not in others}
 
     @cached_property
@@ -143,14 +177,15 @@ def unescape_key(key: str) -> str:
     return key.removeprefix(_ESCAPE)
 
 
-def read_layout(description: Mapping[str, Any]) -> Layout:
+def read_layout(description: Mapping[str, Any], asked: FieldNames | None = None) -> Layout:
     """Read a collection's layout, all but what its index says.
 
     Args:
         description: What `MilvusClient.describe_collection` says.
+        asked: What the caller says that its fields are called.
 
     Raises:
-        CollectionSchemaError: It has a primary key that is neither text nor an integer.
+        CollectionSchemaError: It has a primary key that is neither text nor an integer, or no such fields.
     """
     fields = {f["name"]: f for f in description["fields"]}
     primary = next(f for f in fields.values() if f.get("is_primary"))
@@ -164,6 +199,18 @@ def read_layout(description: Mapping[str, Any]) -> Layout:
     by_default = TEXT_FIELD if dynamic or not texts else texts[0]
     text_field = next((name for name in _TEXT_FIELDS if name in texts), by_default)
     vector_field = VECTOR_FIELD if VECTOR_FIELD in dense else next(iter(dense), None)
+    properties = _read_properties(description.get("properties") or {})
+    own = FieldNames(**properties.get(_NAMES_PROPERTY, {}))
+    named = own if "layout" in properties else asked or own
+    text_field, vector_field = named.text or text_field, named.vector or vector_field
+    found = FieldNames(primary["name"], text_field, vector_field)
+    for wanted, is_called in zip(asked or (), found, strict=False):
+        is_there = wanted == is_called and (wanted in fields or (dynamic and wanted == text_field))
+        if wanted is not None and is_called is not None and not is_there:
+            raise CollectionSchemaError(
+                f"The collection {description['collection_name']!r} does not keep ids, texts or vectors in {wanted!r}: "
+                f"its fields are {', '.join(sorted(fields))}."
+            )
     sparse_field = functions[0]["output_field_names"][0] if functions else next(iter(sparse), None)
     vectors = {name for name, f in fields.items() if f["type"] in _VECTOR_TYPES}
     return Layout(
@@ -179,44 +226,16 @@ def read_layout(description: Mapping[str, Any]) -> Layout:
         static_fields=frozenset(fields),
         other_vectors=frozenset(vectors - {vector_field, sparse_field}),
         nullable_fields=frozenset(name for name, f in fields.items() if f.get("nullable")),
+        metric=str(properties.get("metric", "IP")),
+        metadata_fields=frozenset(properties.get(_METADATA_PROPERTY, ())),
         dynamic=dynamic,
-        properties=_read_properties(description.get("properties") or {}),
+        properties=properties,
     )
 
 
-def new_schema(*, dimension: int | None, bm25: bool, sparse: bool) -> CollectionSchema:
-    """The schema of our own collections.
-
-    Args:
-        dimension: Length of the dense vectors; None for a collection without.
-        bm25: With the analysed text and a BM25 function over it.
-        sparse: With sparse vectors that a model on our side makes.
-    """
-    schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
-    schema.add_field(PRIMARY_FIELD, DataType.VARCHAR, is_primary=True, max_length=MAX_VARCHAR)
-    schema.add_field(TEXT_FIELD, DataType.VARCHAR, max_length=MAX_VARCHAR)
-    if dimension:
-        schema.add_field(VECTOR_FIELD, DataType.FLOAT_VECTOR, dim=dimension)
-    if bm25:
-        # The terms are made by us, and joined by blanks: all that Milvus has to do is to split them there.
-        schema.add_field(
-            TERMS_FIELD,
-            DataType.VARCHAR,
-            max_length=MAX_VARCHAR,
-            enable_analyzer=True,
-            analyzer_params={"tokenizer": "standard"},
-        )
-        schema.add_function(
-            Function(
-                name="bm25",
-                function_type=FunctionType.BM25,
-                input_field_names=[TERMS_FIELD],
-                output_field_names=[SPARSE_FIELD],
-            )
-        )
-    if bm25 or sparse:
-        schema.add_field(SPARSE_FIELD, DataType.SPARSE_FLOAT_VECTOR)
-    return schema
+def is_plain_key(key: str) -> bool:
+    """Whether a metadata key is kept under its own name, which is one of Milvus' names too."""
+    return key.isidentifier() and key.isascii() and escape_key(key, frozenset()) == key
 
 
 def write_properties(properties: Mapping[str, Any]) -> dict[str, str]:

@@ -4,32 +4,31 @@ import logging
 import os
 import threading
 import weakref
-from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from langchain_core.embeddings import Embeddings
 from langchain_milvus import BM25BuiltInFunction, Milvus
 from langchain_milvus.utils.sparse import BaseSparseEmbedding
 from pymilvus import MilvusClient
+from typing_extensions import Unpack
 
-from ..errors import FullTextUnavailableError, InputError
-from ..text_analysis import check_language
+from ..errors import FullTextUnavailableError
 from .async_methods import AsyncMethods
-from .collection import Collection, check_name
+from .collection import Collection
+from .collection_names import check_name
 from .connection import (
     Server,
-    check_uri,
     connection_arguments,
     is_file_uri,
     public_uri,
     translated_errors,
     version_of,
 )
-from .consistency import check_level
 from .fingerprint import check_built_with
 from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
-from .lite import LITE_DATABASES, database_path, without_noise
+from .lite import LITE_DATABASES, without_noise
 from .lite_holder import LiteHolder
+from .opening import DEFAULT_URI, LangChainArguments, Opening, read_opening
 from .read_methods import ReadMethods
 from .write_methods import WriteMethods
 
@@ -37,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def open_store(
-    uri: str | os.PathLike[str] = "./milvus_demo.db",
+    uri: str | os.PathLike[str] = DEFAULT_URI,
     *,
     embedding: Embeddings | None = None,
     collection: str = "my_rag_collection",
@@ -47,7 +46,8 @@ def open_store(
     sparse_embedding: BaseSparseEmbedding | None = None,
     language: str | None = None,
     consistency_level: str | None = None,
-    timeout: float = 30.0,
+    timeout: float | None = None,
+    **options: Unpack[LangChainArguments],
 ) -> "MilvusStore":
     """Open a store; its collection is created at the first write.
 
@@ -66,7 +66,9 @@ def open_store(
         consistency_level: Of this store's reads, and of a new collection: ``"Strong"``, ``"Session"``, ``"Bounded"`` or
             ``"Eventually"``. By default, reads see what this process wrote, and what others wrote but for the last few
             seconds; and a new collection is ``"Strong"``.
-        timeout: Seconds that a call to Milvus may take.
+        timeout: Seconds that a call to Milvus may take, by default 30.
+        **options: Arguments of `langchain_milvus.Milvus`, see `LangChainArguments`: those that say how a collection is
+            made are of a new one. Others of its arguments are refused, with what does the same here.
 
     Raises:
         StoreError: The database cannot be opened; see the subclasses for why.
@@ -85,21 +87,8 @@ def open_store(
         language=language,
         consistency_level=consistency_level,
         timeout=timeout,
+        **options,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a store was opened with, beside its embeddings; see `open_store`."""
-
-    uri: str = field(repr=False)
-    collection_name: str
-    token: str | None = field(repr=False)
-    db_name: str | None
-    full_text: bool
-    language: str | None
-    consistency_level: str | None
-    timeout: float
 
 
 class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
@@ -114,47 +103,46 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         sparse_embedding: Makes the sparse vectors; None where Milvus' BM25 function does.
     """
 
+    _drops_old = False
+
     def __init__(
         self,
         embedding_function: Embeddings | None = None,
         *,
         collection_name: str = "my_rag_collection",
-        uri: str | os.PathLike[str] = "./milvus_demo.db",
+        uri: str | os.PathLike[str] = DEFAULT_URI,
         token: str | None = None,
         db_name: str | None = None,
         full_text: bool = True,
         sparse_embedding: BaseSparseEmbedding | None = None,
         language: str | None = None,
         consistency_level: str | None = None,
-        timeout: float = 30.0,
+        timeout: float | None = None,
+        **options: Unpack[LangChainArguments],
     ) -> None:
-        uri = os.fspath(uri or "")
-        check_uri(uri)
-        # Milvus Lite opens what it has under any name.
-        if not (is_file_uri(uri) and collection_name):
-            check_name(collection_name)
-        if language is not None:
-            check_language(language)
-        if consistency_level is not None:
-            check_level(consistency_level)
-        if timeout <= 0:
-            raise InputError(f"timeout is a number of seconds above 0, not {timeout}.")
-        self.embedding = embedding_function
-        self.sparse_embedding = sparse_embedding
-        self._wants_full_text = full_text or sparse_embedding is not None
-        self._language = language
-        self._uri = public_uri(uri)
-        self._opening = Opening(
-            # Wherever a copy of the store arrives, it is another working folder.
-            uri=database_path(uri) if is_file_uri(uri) else uri,
+        opening = read_opening(
             collection_name=collection_name,
+            uri=uri,
             token=token,
             db_name=db_name,
             full_text=full_text,
             language=language,
             consistency_level=consistency_level,
             timeout=timeout,
+            options=options,
         )
+        self._drops_old = bool(options.get("drop_old"))
+        self._open(opening, embedding_function, sparse_embedding)
+
+    def _open(
+        self, opening: Opening, embedding: Embeddings | None, sparse_embedding: BaseSparseEmbedding | None
+    ) -> None:
+        self.embedding = embedding
+        self.sparse_embedding = sparse_embedding
+        self._opening = opening
+        self._wants_full_text = opening.full_text or sparse_embedding is not None
+        self._language = opening.language
+        self._uri = public_uri(opening.uri)
         self._connecting = threading.Lock()
         self._left: weakref.finalize[..., Any] | None = None
         self._connect()
@@ -172,7 +160,10 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
                 super().__init__(
                     self.embedding,
                     collection_name=opening.collection_name,
-                    connection_args=connection_arguments(address, opening.token, opening.db_name, opening.timeout),
+                    connection_args={
+                        **opening.connection,
+                        **connection_arguments(address, opening.token, opening.db_name, opening.timeout),
+                    },
                     consistency_level=opening.consistency_level or "Strong",
                     vector_field=SPARSE_FIELD if self.embedding is None else VECTOR_FIELD,
                     builtin_function=None
@@ -197,8 +188,14 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             self.collection_name,
             consistency_level=self._opening.consistency_level,
             timeout=self._opening.timeout,
+            new=self._opening.new,
+            search_params=self._opening.search_params,
             lock=self._lock,
         )
+        if self._drops_old:
+            # Before it is looked at: it may have another embedding.
+            self._drops_old = False
+            self._collection.drop()
         if self.layout is not None:
             self.collection.load()
         else:
@@ -344,7 +341,7 @@ def _opened_again(
     if is_file_uri(opening.uri):
         LITE_DATABASES.may_be_held(opening.uri, holder)
     store = kind.__new__(kind)
-    MilvusStore.__init__(store, embedding, sparse_embedding=sparse_embedding, **asdict(opening))
+    store._open(opening, embedding, sparse_embedding)
     # Whoever it is handed to need not know that it has to be closed.
     store._left = weakref.finalize(store, _close, os.getpid(), store.client, store._database)
     return store

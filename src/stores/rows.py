@@ -12,7 +12,7 @@ from ..chunk_keys import ROOTS_KEY
 from ..errors import InputError
 from ..vectors import usable
 from .filters import is_text
-from .layout import MAX_VARCHAR, Layout, escape_key, roots_of
+from .layout import MAX_VARCHAR, Layout, roots_of
 from .plain_metadata import PlainMetadata, name_of, plain_metadata
 from .searched_text import index_terms
 
@@ -53,7 +53,11 @@ def to_row(
                 f"Metadata {key!r} of {name_of(metadata)} is named like a field of the collection, which another "
                 f"program made. Rename it, or use a new collection, where metadata may have any names."
             )
-        row[escape_key(key, layout.static_fields) if layout.ours else key] = value
+        row[layout.key_of(key) if layout.ours else key] = value
+    for key in layout.metadata_fields - layout.nullable_fields - row.keys():
+        raise InputError(
+            f"{name_of(metadata)} has no metadata {key!r}, which is a field of this collection that each row must have."
+        )
     row.update(extra or {})
     if row_id is not None:
         row[layout.primary_field] = to_primary_key(layout, row_id)

@@ -15,14 +15,13 @@ from contextlib import suppress
 from pymilvus import MilvusClient, MilvusException
 
 from ..errors import CollectionNotFoundError, StoreError, StoreUnavailableError
+from .collection_names import LONGEST_NAME
 from .connection import translated_errors
 from .layout import Layout, write_properties
 from .read_write_lock import ReadWriteLock, alone
 
 # In the properties of a collection, so that its writers share one name. It is looked at as any other before it is used.
 WRITE_NAME = "written_as"
-# https://milvus.io/docs/limitations.md; Milvus Lite would take any, and its collections could not move to a server.
-LONGEST_NAME = 255
 _INFIX = "_only_"
 _MADE = re.compile(rf".*{_INFIX}[0-9a-f]{{32}}")
 

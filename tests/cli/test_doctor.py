@@ -171,7 +171,7 @@ def test_without_the_server_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "langserve" else real(name))
     found = finding("server", uri="new.db")
-    assert (found.state, found.remedy) == ("note", "pip install 'milvus-rag[server]'")
+    assert (found.state, found.remedy) == ("note", "pip install '.[server]'")
 
 
 def test_an_address_without_a_version_is_worth_a_note(

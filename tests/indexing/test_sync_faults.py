@@ -19,7 +19,8 @@ from milvus_rag.errors import (
 )
 from milvus_rag.indexing.sync import Failure
 from milvus_rag.stores.collection_rows import CollectionRows
-from milvus_rag.stores.layout import new_schema, write_properties
+from milvus_rag.stores.layout import write_properties
+from milvus_rag.stores.new_collection import NewCollection, new_schema
 from support import faults
 from support.openai_server import OpenAIServer
 from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
@@ -374,7 +375,7 @@ class TestAKilledCreation:
             full_text = store.has_full_text
             store.client.create_collection(
                 collection_name,
-                schema=new_schema(dimension=8, bm25=full_text, sparse=False),
+                schema=new_schema(NewCollection(), dimension=8, bm25=full_text, sparse=False, nullable=True),
                 properties=write_properties({"layout": 1}),
                 consistency_level="Strong",
             )

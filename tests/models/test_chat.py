@@ -62,7 +62,7 @@ class TestFactory:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
         monkeypatch.setattr(milvus_rag.extras, "import_module", no_such_module)
-        with pytest.raises(MissingExtraError, match=rf"pip install 'milvus-rag\[{extra}\]'"):
+        with pytest.raises(MissingExtraError, match=rf"pip install '\.\[{extra}\]'"):
             make(spec, api_key="k")
 
     @pytest.mark.parametrize("spec", ["gemini", "fireworks"])

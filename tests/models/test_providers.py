@@ -213,7 +213,7 @@ class TestStatuses:
         assert (fireworks.key_set, fireworks.missing) == (False, ("set FIREWORKS_API_KEY",))
         assert lepton.embedding_model == "local:all-MiniLM-L6-v2"
         assert (lepton.key_needed, lepton.installed) == (False, False)
-        assert lepton.missing == ("pip install 'milvus-rag[openai,local]'",)
+        assert lepton.missing == ("pip install '.[openai,local]'",)
         assert statuses["local"].base_url == ""
 
     def test_a_provider_without_an_address_says_so(self) -> None:

@@ -9,8 +9,9 @@ from pymilvus import MilvusException
 from milvus_rag import MilvusStore, open_store
 from milvus_rag.errors import EmbeddingMismatchError
 from milvus_rag.stores import collection as collection_module
+from milvus_rag.stores.collection_names import LONGEST_NAME
 from milvus_rag.stores.layout import write_properties
-from milvus_rag.stores.write_names import LONGEST_NAME, WRITE_NAME, WriteNames, new_write_name
+from milvus_rag.stores.write_names import WRITE_NAME, WriteNames, new_write_name
 from support.pages import CountingEmbeddings, open_pages
 
 

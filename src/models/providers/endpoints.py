@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from ...errors import InputError, MissingKeyError, ProviderUnavailableError
+from ...extras import install_line
 from .addresses import Address, likely_url, read_address
 from .keys import checked_key
 from .remedies import Remedy, remedy
@@ -217,7 +218,7 @@ def _status(row: Provider, environ: Mapping[str, str] | None, is_installed: Call
     installed = all(map(is_installed, packages))
     missing = []
     if not installed:
-        missing.append(f"pip install 'milvus-rag[{','.join(row.extras)}]'")
+        missing.append(install_line(*row.extras))
     if key_needed and not key_set:
         missing.append(f"set {row.key_variables[0]}")
     if row.url_variables and not url:

@@ -1,0 +1,275 @@
+"""The arguments of langchain_milvus.Milvus: each is taken, or refused with what does the same here."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from langchain_core.documents import Document
+from langchain_milvus import BM25BuiltInFunction, Milvus
+from pymilvus import DataType, MilvusClient
+
+from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
+from milvus_rag.errors import CollectionSchemaError, FilterError, InputError
+from milvus_rag.stores.opening import REFUSED, LangChainArguments
+from support.word_embeddings import WordEmbeddings
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "compose.md"
+NOTES = [
+    Document("Green tea is steeped for two minutes.", id="g", metadata={"team": "tea", "year": 2021}),
+    Document("Black tea takes boiling water.", id="b", metadata={"team": "tea", "year": 2022, "pages": 3}),
+    Document("Filter coffee wants patience.", id="f", metadata={"team": "coffee", "year": 2023}),
+]
+
+
+# The core of Milvus Lite 2.5 has neither partitions by a key, nor graphs, nor fields without a value.
+@pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])
+def opened(request: pytest.FixtureRequest, collection_name: str) -> Any:
+    """Opens stores on one collection, with an embedding, and drops it in the end."""
+    uri = request.getfixturevalue(f"{request.param}_uri")
+    stores: list[MilvusStore] = []
+
+    def open_one(**arguments: Any) -> MilvusStore:
+        full_text = request.param != "server"
+        given = {"uri": uri, "collection": collection_name, "full_text": full_text, "embedding": WordEmbeddings()}
+        stores.append(open_store(**{**given, **arguments}))
+        return stores[-1]
+
+    yield open_one
+    stores[-1].drop()
+    for store in stores:
+        store.close()
+
+
+def described(store: MilvusStore) -> Any:
+    return store.client.describe_collection(store.collection_name)
+
+
+def dense_index(store: MilvusStore) -> Any:
+    layout = store.layout
+    assert layout is not None
+    return store.client.describe_index(layout.name, layout.vector_field)
+
+
+class TestTheTable:
+    """docs/compose.md has a row for each argument, and says of each what is so."""
+
+    ROWS: ClassVar = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|$", PAGE.read_text("utf-8"), re.MULTILINE))
+    TAKEN_BY_OTHER_NAMES = frozenset({"embedding_function", "collection_name", "consistency_level", "timeout"})
+
+    def test_has_a_row_for_each(self) -> None:
+        theirs = inspect.signature(Milvus.__init__).parameters.keys() - {"self"}
+        assert theirs <= self.ROWS.keys()
+        assert theirs == self.TAKEN_BY_OTHER_NAMES | REFUSED.keys() | LangChainArguments.__annotations__.keys()
+
+    @pytest.mark.parametrize("name", REFUSED)
+    def test_what_is_refused_is_said_to_be(self, name: str) -> None:
+        assert self.ROWS[name].startswith("refused: ")
+        assert REFUSED[name][1].partition(",")[0] in self.ROWS[name].replace("`", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"auto_id": True}, "ids are texts here"),
+        ({"enable_dynamic_field": False}, "metadata may have any keys"),
+        ({"metadata_field": "meta"}, "dynamic field"),
+        ({"partition_names": ["a"]}, "partition_key_field"),
+        ({"vector_schema": {"dtype": DataType.FLOAT16_VECTOR}}, "FLOAT_VECTOR"),
+        ({"builtin_function": BM25BuiltInFunction()}, "full_text=True"),
+        ({"nothing": 1}, "no argument 'nothing'"),
+        ({"num_partitions": 4}, "partition_key_field"),
+        ({"num_shards": 0}, "num_shards"),
+        ({"replica_number": True}, "replica_number"),
+        ({"index_params": {"metric_type": "HAMMING"}}, "'HAMMING'"),
+        ({"index_params": {"kind": "HNSW"}}, "not kind"),
+        ({"index_params": "HNSW"}, "index_params is a dict"),
+        ({"search_params": {"ef": 3}}, "not ef"),
+        ({"metadata_schema": {"year": "int"}}, "DataType.INT64"),
+        ({"metadata_schema": {"text": {"dtype": DataType.INT64}}}, "'text'"),
+        ({"metadata_schema": {"$root": {"dtype": DataType.INT64}}}, "root"),
+        (
+            {"partition_key_field": "a", "metadata_schema": {"a": {"dtype": DataType.FLOAT}}},
+            "VARCHAR or DataType.INT64",
+        ),
+        ({"text_field": "a", "vector_field": "a"}, "three names"),
+        ({"vector_field": "a b"}, "'a b'"),
+        ({"collection_properties": {"milvus_rag.layout": 1}}, "milvus_rag.layout"),
+        ({"connection_args": {"uri": "http://127.0.0.1:1"}, "uri": "x.db"}, "given twice"),
+        ({"connection_args": {"host": "localhost"}}, "uri"),
+        ({"connection_args": {"user": "me", "password": "p"}, "token": "t"}, "one of them"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_before_anything_is_opened(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        open_store(**arguments)
+    assert not list(Path.cwd().glob("*.db"))
+
+
+def test_what_asks_for_what_is_so_anyhow_is_taken(lite_uri: str) -> None:
+    with MilvusStore(
+        WordEmbeddings(),
+        auto_id=False,
+        enable_dynamic_field=True,
+        metadata_field=None,
+        connection_args={"uri": lite_uri},
+    ) as store:  # type: ignore[call-arg]  # what is refused is in no signature
+        store.add_documents(NOTES)
+        assert store.count() == 3
+    assert Path(lite_uri).exists()
+
+
+class TestFields:
+    SCHEMA = {"year": {"dtype": DataType.INT64}, "pages": {"dtype": DataType.INT32}}  # noqa: RUF012 - only read
+
+    def test_a_partition_key(self, opened: Any) -> None:
+        store = opened(partition_key_field="team", num_partitions=3)
+        if not store.server.partition_keys:
+            with pytest.raises(InputError, match="does not find rows by a partition key"):
+                store.add_documents(NOTES)
+            return
+        store.add_documents(NOTES)
+        fields = {field["name"]: field for field in described(store)["fields"]}
+
+        assert fields["team"].get("is_partition_key")
+        # Milvus Lite has a number of its own.
+        assert store.server.lite or described(store)["num_partitions"] == 3
+        assert {found.id for found in store.similarity_search("tea", k=5, filter={"team": "tea"})} == {"g", "b"}
+        assert sorted(found.metadata["team"] for found in store.similarity_search("tea", k=5)) == [
+            "coffee",
+            "tea",
+            "tea",
+        ]
+        with pytest.raises(InputError, match="no metadata 'team'"):
+            store.add_documents([Document("Water.")])
+        assert store.count() == 3
+
+    def test_a_row_that_changes_its_partition_is_there_once(self, opened: Any) -> None:
+        store = opened(partition_key_field="team", num_partitions=16)
+        if not store.server.partition_keys:
+            return
+        store.add_documents(NOTES)
+        for team in ("coffee", "water", "milk"):
+            store.add_documents([Document("Green tea is steeped.", id="g", metadata={"team": team})])
+
+            assert store.count() == 3
+            assert store.get_by_ids(["g"])[0].metadata["team"] == team
+            assert [found.id for found in store.similarity_search("green", k=9, filter={"team": team})][:1] == ["g"]
+            assert [found.id for found in store.similarity_search("green tea", k=9)].count("g") == 1
+        store.delete(["g"])
+        assert store.count() == 2
+
+    def test_metadata_in_fields_means_in_filters_what_it_means_elsewhere(self, lite_uri: str) -> None:
+        with (
+            open_store(lite_uri, collection="fields", metadata_schema=self.SCHEMA) as typed,
+            open_store(lite_uri, collection="plain") as plain,
+        ):
+            for store in (typed, plain):
+                store.add_documents(NOTES)
+            for wanted in (
+                {"year": 2021}, {"year": {"$gt": 2021}}, {"pages": 3}, {"pages": {"$ne": 3}}, {"pages": None},
+                {"pages": {"$exists": True}}, {"$not": {"pages": {"$gte": 3}}},
+                {"team": "tea", "year": {"$in": [2022]}},
+            ):  # fmt: skip
+                ids = [{found.id for found in store.search_by_metadata(wanted)} for store in (typed, plain)]
+                assert ids[0] == ids[1], wanted
+            assert [found.metadata for found in typed.get_by_ids(["g", "b"])] == [
+                found.metadata for found in plain.get_by_ids(["g", "b"])
+            ]
+            with pytest.raises((InputError, FilterError, CollectionSchemaError)):
+                typed.similarity_search("tea", filter={"year": "new"})
+
+    def test_names(self, opened: Any) -> None:
+        names = {"primary_field": "id", "text_field": "body", "vector_field": "embedding"}
+        store = opened(**names)
+        store.add_documents([*NOTES, Document("Milk.", id="m", metadata={"body": "kept", "id": 7, "text": "also"})])
+        again = opened()
+
+        assert {"id", "body", "embedding"} <= {field["name"] for field in described(store)["fields"]}
+        assert again.similarity_search("green tea", k=1)[0].page_content == NOTES[0].page_content
+        assert again.get_by_ids(["m"])[0].metadata == {"body": "kept", "id": 7, "text": "also"}
+        assert opened(**names).count() == 4
+        with pytest.raises(CollectionSchemaError, match="'content'"):
+            opened(text_field="content")
+
+    def test_names_of_a_collection_that_another_program_made(self, lite_uri: str) -> None:
+        client = MilvusClient(lite_uri)
+        schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("text", DataType.VARCHAR, max_length=100)
+        schema.add_field("summary", DataType.VARCHAR, max_length=100)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=WordEmbeddings().dimension)
+        index = MilvusClient.prepare_index_params()
+        index.add_index("vector", index_type="FLAT", metric_type="IP")
+        client.create_collection("theirs", schema=schema, index_params=index)
+        vector = WordEmbeddings().embed_query("tea")
+        client.insert("theirs", [{"id": 1, "text": "long", "summary": "short", "vector": vector}])
+        client.close()
+
+        with open_store(lite_uri, collection="theirs", embedding=WordEmbeddings(), text_field="summary") as store:
+            (found,) = store.similarity_search("tea")
+        assert (found.page_content, found.metadata["text"]) == ("short", "long")
+        with pytest.raises(CollectionSchemaError, match="'abstract'"):
+            open_store(lite_uri, collection="theirs", embedding=WordEmbeddings(), vector_field="abstract")
+
+
+class TestIndexAndSearch:
+    @pytest.mark.parametrize("metric", ["COSINE", "L2", "IP"])
+    def test_an_index_of_ones_own(self, opened: Any, metric: str) -> None:
+        index = {"index_type": "HNSW", "metric_type": metric, "params": {"M": 8, "efConstruction": 32}}
+        store = opened(index_params=index, search_params={"params": {"ef": 40}})
+        store.add_documents(NOTES)
+        again = opened()
+
+        assert (dense_index(store)["index_type"], dense_index(store)["metric_type"]) == ("HNSW", metric)
+        for one in (store, again):
+            (best, score), *others = one.similarity_search_with_score("green tea", k=3)
+            assert best.id == "g"
+            assert all(score >= other for _, other in others)
+            relevance = [each for _, each in one.similarity_search_with_relevance_scores("green tea", k=3)]
+            assert relevance == sorted(relevance, reverse=True)
+            assert 0 <= relevance[-1] <= relevance[0] <= 1
+
+    def test_properties(self, opened: Any) -> None:
+        given = {"mmap.enabled": True, "collection.ttl.seconds": 86_400}
+        store = opened(collection_properties=given, num_shards=1, replica_number=1, collection_description="Notes.")
+        store.add_documents(NOTES)
+
+        properties = described(store)["properties"]
+        assert (properties["mmap.enabled"], properties["collection.ttl.seconds"]) == ("true", "86400")
+        assert opened().count() == 3
+
+    def test_drop_old_forgets_the_other_embedding_too(self, opened: Any) -> None:
+        opened(embedding=WordEmbeddings(dimension=8)).add_documents(NOTES)
+        store = opened(embedding=WordEmbeddings(dimension=16), drop_old=True)
+
+        assert store.count() == 0
+        store.add_documents(NOTES[:1])
+        assert opened(embedding=WordEmbeddings(dimension=16)).count() == 1
+
+
+def test_sync_keeps_its_promise_on_such_a_collection(opened: Any, tmp_path: Path) -> None:
+    pages = tmp_path / "pages"
+    pages.mkdir()
+    for name in ("a", "b", "c"):
+        (pages / f"{name}.md").write_text(f"# Page {name}\n\nThe kettle of {name} is descaled.\n")
+    keys = {"partition_key_field": "source", "num_partitions": 4}
+    store = opened(
+        **(keys if opened().server.partition_keys else {}),
+        metadata_schema={"start_line": {"dtype": DataType.INT64}},
+        index_params={"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}},
+        text_field="body",
+    )
+
+    first, second = (sync(MarkdownLoader(pages), MarkdownSplitter(), store) for _ in range(2))
+    (pages / "a.md").write_text("\n\n# Page a\n\nThe kettle of a is descaled.\n")
+    (pages / "b.md").rename(pages / "d.md")
+    (pages / "c.md").unlink()
+    third = sync(MarkdownLoader(pages), MarkdownSplitter(), store)
+
+    assert (first.added, second.added, second.unchanged) == (3, 0, 3)
+    assert (third.added, third.removed) == (1, 2)
+    assert sorted(found.metadata["source"] for found in store.search_by_metadata({}, limit=9)) == ["a.md", "d.md"]
+    (found,) = milvus_retriever(store, k=1).invoke("kettle of a", filter={"source": "a.md"})
+    assert found.metadata["start_line"] >= 3
