@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .chains.rag import rag_chain
     from .chains.rag_types import RagInput, RagOutput, RagPart
     from .chains.retrieval import milvus_retriever
+    from .chains.structured_queries import FilterTranslator
     from .errors import MilvusRagError
     from .indexing.report import SyncReport
     from .indexing.sync import async_sync, sync
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "CopyReport": ".stores.copying",
     "ExtractiveChatModel": ".models.quoting.chat",
+    "FilterTranslator": ".chains.structured_queries",
     "LocalEmbeddings": ".models.local.embeddings",
     "MarkdownLoader": ".loaders.markdown",
     "MarkdownSplitter": ".loaders.splitters",
@@ -68,6 +70,7 @@ __all__ = [
     "USER_PROMPT",
     "CopyReport",
     "ExtractiveChatModel",
+    "FilterTranslator",
     "LocalEmbeddings",
     "MarkdownLoader",
     "MarkdownSplitter",

@@ -10,6 +10,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import ConfigurableField, Runnable, RunnableLambda
+from langchain_core.structured_query import StructuredQuery, Visitor
 from langchain_core.tools import create_retriever_tool
 from langchain_core.vectorstores import VectorStore
 from pydantic import BaseModel
@@ -18,6 +19,7 @@ from milvus_rag import (
     SYSTEM_PROMPT,
     USER_PROMPT,
     ExtractiveChatModel,
+    FilterTranslator,
     LocalEmbeddings,
     MarkdownLoader,
     MarkdownSplitter,
@@ -78,6 +80,8 @@ async def indexed_later(store: MilvusStore) -> None:
 def retrieved(store: MilvusStore) -> list[Document]:
     compressor: BaseDocumentCompressor = reranker("jina")
     compressors: list[BaseDocumentCompressor] = [compressor, PymilvusReranker(function=None)]
+    translator: Visitor = FilterTranslator()
+    translator.visit_structured_query(StructuredQuery(query="tea", filter=None))
     retriever: BaseRetriever = milvus_retriever(store, mode="hybrid", k=3, reranker=compressors[0])
     return retriever.invoke("tea", k=2)
 
