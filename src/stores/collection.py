@@ -9,7 +9,7 @@ from typing import Any
 
 from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
-from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
+from ..errors import CollectionNotFoundError, CollectionReplacedError
 from .collection_names import LONGEST_NAME
 from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection, translated_errors
@@ -67,6 +67,11 @@ class Collection:
         self._write_names = WriteNames(client, server.uri, self._describe, lock=lock, timeout=timeout)
 
     # --- what there is
+
+    @property
+    def remembered(self) -> Mapping[str, Any]:
+        """What a collection that is created here remembers of how it was made."""
+        return self._new.remembered
 
     @property
     def layout(self) -> Layout | None:
@@ -200,12 +205,7 @@ class Collection:
 
     def create(self, *, dimension: int | None, bm25: bool, sparse: bool, properties: Mapping[str, Any]) -> Layout:
         """Create the collection, with its indexes, and load it. One that another process makes meanwhile is fine."""
-        if self._new.partition_key and not self.server.partition_keys:
-            raise InputError(
-                f"Milvus {self.server.version} at {self.server.uri} does not find rows by a partition key that were "
-                f"replaced. Leave partition_key_field out, and filter by {self._new.partition_key!r} all the same, or "
-                f"use a newer server."
-            )
+        self._new.check_possible(self.server)
         nullable = self.server.nullable
         schema = new_schema(self._new, dimension=dimension, bm25=bm25, sparse=sparse, nullable=nullable)
         write_name = new_write_name(self.name)
@@ -276,15 +276,7 @@ class Collection:
     def _create_missing_indexes(self, layout: Layout) -> None:
         """Whoever creates a collection may die before its indexes, or be overtaken by another who loads it."""
         there = {index["field_name"] for index in self._indexes(layout.name)}
-        missing = self.client.prepare_index_params()
-        if layout.vector_field and layout.vector_field not in there:
-            # On Lite, AUTOINDEX is a graph that misses rows, takes longer to build, and is slower up to 50,000 rows.
-            index = {"index_type": "FLAT" if self.server.lite else "AUTOINDEX", **self._new.index}
-            missing.add_index(layout.vector_field, **{**index, "metric_type": layout.metric})
-        if layout.sparse_field and layout.sparse_field not in there:
-            metric = "BM25" if layout.terms_field else "IP"
-            index = {"index_type": "SPARSE_INVERTED_INDEX", **self._new.sparse_index}
-            missing.add_index(layout.sparse_field, **{**index, "metric_type": metric})
+        missing = self._new.missing_indexes(layout, there, lite=self.server.lite)
         if len(missing):
             # pymilvus would wait half a second for each.
             self.client.create_index(layout.name, missing, timeout=self._timeout, sync=False)

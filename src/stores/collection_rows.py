@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
@@ -14,11 +14,11 @@ from .connection import (
     FlushedMeanwhileError,
     Server,
     TooMuchAtOnceError,
+    again_after,
     translated_errors,
 )
 from .consistency import ReadConsistency
 from .filters import quote
-from .hits import flat, score
 from .layout import Layout
 from .packed_rows import read_packed, write_packed
 from .read_write_lock import ReadWriteLock, alone
@@ -39,10 +39,6 @@ TYPICAL_ROWS = 2000
 # A compromise for rows that are added a few at a time: the weight of a word that only they have is 5.8 among so many,
 # and 7.2 among 2000 (the logarithm of BM25's inverse document frequency).
 FEW_ROWS = 500
-# Milvus reads the number without its sign, so the very least is none.
-_LEAST_INT64 = -(2**63) + 1
-# Of Milvus Lite, while other processes write to it too; one flush stands in the way of one other.
-_FLUSHES = 8
 
 
 class CollectionRows:
@@ -221,7 +217,7 @@ class CollectionRows:
             answer = self._read(
                 self._client.query,
                 expression,
-                filter=expression or self._matches_all,
+                filter=expression or self.layout.matches_all,
                 output_fields=fields,
                 consistency_level="Strong",
                 **({"limit": limit} if limit else {}),
@@ -308,10 +304,7 @@ class CollectionRows:
         def flush() -> None:
             self._client.flush(self._written.name, timeout=self._timeout)
 
-        for _ in range(_FLUSHES - 1):
-            with suppress(FlushedMeanwhileError):
-                return self._write_once(flush, "flush what it has")
-        return self._write_once(flush, "flush what it has")
+        again_after(FlushedMeanwhileError, partial(self._write_once, flush, "flush what it has"))
 
     def level_statistics(self, at_most: int = TYPICAL_ROWS) -> None:
         """Keep full-text search on Milvus Lite fair to rows that were just written; then `flush`.
@@ -340,7 +333,7 @@ class CollectionRows:
         for _ in range(0, min(count, at_most or count), ROWS_PER_REQUEST):
             # What is written anew goes to the end, so these are other rows each time.
             with self.alone():
-                self.upsert([change(row) for row in self.find(self._matches_all, ROWS_PER_REQUEST, fields)])
+                self.upsert([change(row) for row in self.find(self.layout.matches_all, ROWS_PER_REQUEST, fields)])
 
     @cached_property
     def _written(self) -> Layout:
@@ -350,21 +343,11 @@ class CollectionRows:
     @property
     def all_fields(self) -> list[str]:
         """What a row is written with: all but what Milvus makes itself."""
-        layout = self.layout
-        names = [*layout.document_fields, layout.terms_field, layout.vector_field, *sorted(layout.other_vectors)]
-        if self.layout.terms_field is None:
-            names.append(self.layout.sparse_field)
-        return list(dict.fromkeys(name for name in names if name))
+        return self.layout.written_fields
 
     def _one_of(self, ids: Sequence[str]) -> str:
         # pymilvus would quote no quotes in them.
         return f"{self.layout.primary_field} in {quote([to_primary_key(self.layout, row_id) for row_id in ids])}"
-
-    @property
-    def _matches_all(self) -> str:
-        # An empty expression is refused where there is no limit.
-        field = self.layout.primary_field
-        return f"{field} >= {_LEAST_INT64}" if self.layout.integer_ids else f'{field} != ""'
 
     def _read(
         self,

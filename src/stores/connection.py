@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import grpc
@@ -23,6 +24,8 @@ from ..errors import (
     StoreError,
     StoreUnavailableError,
 )
+
+T = TypeVar("T")
 
 # BM25 functions came with Milvus 2.5: https://milvus.io/docs/release_notes.md
 _FULL_TEXT_SINCE = (2, 5)
@@ -65,6 +68,8 @@ _TOO_MUCH_MESSAGES = re.compile(
 _READ_ONLY_MESSAGES = re.compile(r"read-only file system|permission denied: ?'|errno 13|errno 30", re.IGNORECASE)
 _MISSING_FIELD_MESSAGE = "Insert missed an field"
 _UNHASHABLE_MESSAGE = "unhashable type"
+# One flush of Milvus Lite stands in the way of one other.
+_TRIES = 8
 _FLUSHED_MESSAGE = "current_seq is monotonic"
 _CLOSED_MESSAGE = "should create connection first"
 
@@ -75,6 +80,14 @@ class CollectionNotLoadedError(StoreError):
 
 class FlushedMeanwhileError(StoreError):
     """Milvus Lite was flushing for somebody else, another process maybe; nothing is lost."""
+
+
+def again_after(error: type[StoreError], call: Callable[[], T]) -> T:
+    """Make a call, and again at once after an error that is over when it is seen; a few times."""
+    for _ in range(_TRIES - 1):
+        with suppress(error):
+            return call()
+    return call()
 
 
 class TooMuchAtOnceError(StoreError):

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import CollectionNotFoundError, CollectionSchemaError, FullTextUnavailableError, InputError, StoreError
 from .collection_rows import CollectionRows, Row
 from .connection import missing_collection
-from .layout import Layout
+from .layout import ROW_PROPERTIES, SHAPE_PROPERTIES, Layout
 from .milvus import MilvusStore
 from .request_sizes import ROWS_PER_REQUEST, id_batches
 from .write_names import WRITE_NAME
@@ -141,7 +141,15 @@ def _prepare(layout: Layout, target: MilvusStore, identity: str) -> bool:
             f"The collection has full-text search only, and {target.server.version} at {target.server.uri} has none. "
             f"Milvus 2.5 and newer have it."
         )
-    remembered = {name: value for name, value in layout.properties.items() if name not in _OF_EACH}
+    for name in ROW_PROPERTIES:
+        has, gets = layout.properties.get(name), target.collection.remembered.get(name)
+        if has != gets:
+            raise InputError(
+                f"The source keeps its rows in other fields than the target would ({name}: {has!r}, {gets!r}). Open "
+                f"the target with the names and the metadata_schema that the source was made with."
+            )
+    others = _OF_EACH | SHAPE_PROPERTIES
+    remembered = {name: value for name, value in layout.properties.items() if name not in others}
     if not bm25:
         remembered.pop("analysis", None)
     target.collection.create(

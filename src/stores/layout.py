@@ -23,6 +23,8 @@ SPARSE_FIELD = "sparse"
 # https://milvus.io/docs/limitations.md: VARCHAR and dynamic field, in bytes.
 MAX_VARCHAR = 65_535
 
+# Milvus reads the number without its sign, so the very least is none.
+_LEAST_INT64 = -(2**63) + 1
 _PROPERTY = "milvus_rag."
 _ESCAPE = "metadata_"
 # With a collection whose rows all have their source's part: those of version 0.1 have none.
@@ -38,6 +40,9 @@ _VECTOR_TYPES = {*_DENSE_TYPES, DataType.SPARSE_FLOAT_VECTOR, DataType.BINARY_VE
 # A collection remembers what its fields are called, where that is not as usual.
 _NAMES_PROPERTY = "fields"
 _METADATA_PROPERTY = "metadata_fields"
+# What a collection remembers of how it was made, and what of that another one must have too to take its rows.
+SHAPE_PROPERTIES = frozenset({_NAMES_PROPERTY, _METADATA_PROPERTY, "metric", "index_type"})
+ROW_PROPERTIES = frozenset({_NAMES_PROPERTY, _METADATA_PROPERTY})
 
 
 class FieldNames(NamedTuple):
@@ -121,6 +126,19 @@ class Layout:
         hidden = {self.vector_field, self.sparse_field, self.terms_field if self.ours else None}
         fields = sorted(self.static_fields - hidden - self.other_vectors)
         return [*fields, DYNAMIC_KEY] if self.dynamic else fields
+
+    @property
+    def written_fields(self) -> list[str]:
+        """What a row is written with: all but what Milvus makes itself."""
+        names = [*self.document_fields, self.terms_field, self.vector_field, *sorted(self.other_vectors)]
+        if self.terms_field is None:
+            names.append(self.sparse_field)
+        return list(dict.fromkeys(name for name in names if name))
+
+    @property
+    def matches_all(self) -> str:
+        """An expression for all rows. An empty one is refused where there is no limit."""
+        return f"{self.primary_field} >= {_LEAST_INT64}" if self.integer_ids else f'{self.primary_field} != ""'
 
     def key_of(self, key: str) -> str:
         """The name of a metadata key in a row of a collection of ours: its own, or another where a field has that."""

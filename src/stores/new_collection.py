@@ -1,12 +1,13 @@
 """What a collection is to be when a store creates it, in the words of langchain_milvus' arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
 
 from ..errors import InputError
+from .connection import Server
 from .layout import (
     MAX_VARCHAR,
     PRIMARY_FIELD,
@@ -15,6 +16,7 @@ from .layout import (
     TEXT_FIELD,
     VECTOR_FIELD,
     FieldNames,
+    Layout,
     is_plain_key,
 )
 
@@ -66,6 +68,34 @@ class NewCollection:
         """Arguments of ``MilvusClient.create_collection``."""
         options = {"num_partitions": self.num_partitions, "num_shards": self.num_shards}
         return {name: value for name, value in options.items() if value is not None}
+
+    def check_possible(self, server: Server) -> None:
+        """Raise an `InputError` for what a server has not."""
+        if self.partition_key and not server.partition_keys:
+            raise InputError(
+                f"Milvus {server.version} at {server.uri} does not find rows by a partition key that were replaced. "
+                f"Leave partition_key_field out, and filter by {self.partition_key!r} all the same, or use a newer "
+                f"server."
+            )
+
+    def missing_indexes(self, layout: Layout, there: Collection[str], *, lite: bool) -> Any:
+        """The indexes that a collection of ours lacks, for ``MilvusClient.create_index``.
+
+        Args:
+            layout: The collection's.
+            there: Names of the fields that have one.
+            lite: Whether it is in Milvus Lite.
+        """
+        missing = MilvusClient.prepare_index_params()
+        if layout.vector_field and layout.vector_field not in there:
+            # On Lite, AUTOINDEX is a graph that misses rows, takes longer to build, and is slower up to 50,000 rows.
+            index = {"index_type": "FLAT" if lite else "AUTOINDEX", **self.index}
+            missing.add_index(layout.vector_field, **{**index, "metric_type": layout.metric})
+        if layout.sparse_field and layout.sparse_field not in there:
+            metric = "BM25" if layout.terms_field else "IP"
+            index = {"index_type": "SPARSE_INVERTED_INDEX", **self.sparse_index}
+            missing.add_index(layout.sparse_field, **{**index, "metric_type": metric})
+        return missing
 
     def metadata_fields(self, *, nullable: bool) -> list[tuple[str, DataType, dict[str, Any]]]:
         """Name, type and arguments of each field for metadata.

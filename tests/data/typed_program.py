@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from milvus_rag import (
     SYSTEM_PROMPT,
     USER_PROMPT,
+    CopyReport,
     ExtractiveChatModel,
     FilterTranslator,
     LocalEmbeddings,
@@ -37,6 +38,7 @@ from milvus_rag import (
     __version__,
     async_sync,
     chat_model,
+    copy_collection,
     create_app,
     embedding_model,
     milvus_retriever,
@@ -75,6 +77,12 @@ def indexed(store: MilvusStore) -> int:
 
 async def indexed_later(store: MilvusStore) -> None:
     assert_type(await async_sync(MarkdownLoader("notes"), MarkdownSplitter(), store), SyncReport)
+
+
+def copied(store: MilvusStore) -> int:
+    report = copy_collection(store, open_store("copy.db"))
+    assert_type(report, CopyReport)
+    return report.rows
 
 
 def retrieved(store: MilvusStore) -> list[Document]:

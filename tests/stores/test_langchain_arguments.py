@@ -12,6 +12,7 @@ from pymilvus import DataType, MilvusClient
 
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
 from milvus_rag.errors import CollectionSchemaError, FilterError, InputError
+from milvus_rag.stores.copying import copy_collection
 from milvus_rag.stores.opening import REFUSED, LangChainArguments
 from support.word_embeddings import WordEmbeddings
 
@@ -212,6 +213,22 @@ class TestFields:
         assert (found.page_content, found.metadata["text"]) == ("short", "long")
         with pytest.raises(CollectionSchemaError, match="'abstract'"):
             open_store(lite_uri, collection="theirs", embedding=WordEmbeddings(), vector_field="abstract")
+
+
+def test_a_copy_has_the_fields_of_the_source(tmp_path: Path) -> None:
+    made: Any = {"text_field": "body", "metadata_schema": TestFields.SCHEMA, "embedding": WordEmbeddings()}
+    index = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}}
+    with open_store(str(tmp_path / "one.db"), index_params=index, **made) as source:
+        source.add_documents(NOTES)
+        with (
+            open_store(str(tmp_path / "plain.db"), embedding=WordEmbeddings()) as plain,
+            pytest.raises(InputError, match="metadata_schema that the source was made with"),
+        ):
+            copy_collection(source, plain)
+        with open_store(str(tmp_path / "two.db"), **made) as target:
+            assert copy_collection(source, target).rows == 3
+            assert target.get_by_ids(["g"]) == source.get_by_ids(["g"])
+            assert target.similarity_search("green tea", k=1, filter={"year": 2021})[0].id == "g"
 
 
 class TestIndexAndSearch:
