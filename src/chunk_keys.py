@@ -21,8 +21,8 @@ BODY_START_KEY: Final = "body_start"  # where its own text begins in the chunk, 
 LEAD_IN_KEY: Final = "lead_in"  # what leads to a piece that was cut: the list item above it, say, or a table's header
 WITHIN_KEY: Final = "within"  # what opened the block or the list that its own text begins in the middle of, as Markdown
 # Of a converted file, where in the original its own text begins, numbers from 1; `end_page` and so on where it ends in
-# another one. A cell is a notebook's.
-PLACE_KEYS: Final = ("page", "slide", "cell", "sheet")
+# another one. A cell is a notebook's, a part one of a book's spine. Such a chunk has no lines.
+PLACE_KEYS: Final = ("page", "slide", "cell", "sheet", "part")
 
 # --- by `sync`
 POSITION_KEY: Final = "chunk"  # the chunk's number in its source, from 0

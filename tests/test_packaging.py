@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from support.documents import columns_pdf
 from support.tiny_onnx import make_dense_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,6 +31,11 @@ PURPOSES = {
     "gemini": "chat_model('gemini', api_key='key'), embedding_model('gemini', api_key='key')",
     "openai": "chat_model('fireworks', api_key='key'), embedding_model('openai', api_key='key')",
     "local": "assert len(LocalEmbeddings('model').embed_query('Where is data?')) == 32",
+    "documents": (
+        "from pathlib import Path\n"
+        f"Path('plan.pdf').write_bytes({columns_pdf(['A spare'], ['seal'], title='Plan')!r})\n"
+        "assert 'seal' in MarkdownLoader('plan.pdf').load()[0].page_content"
+    ),
     "rerank": "reranker('jina', api_key='key')",
     "pymilvus": "PymilvusSparseEmbeddings().fit(['Alan Turing was born in London.'])",
     "eval": (

@@ -11,6 +11,7 @@ from ..chunk_keys import (
     END_LINE_KEY,
     HEADINGS_KEY,
     LEAD_IN_KEY,
+    PLACE_KEYS,
     POSITION_KEY,
     POSITIONS_KEY,
     ROOTS_KEY,
@@ -155,8 +156,21 @@ def _merge(best: Document, chunks: Sequence[Document]) -> Document:
         lines = [line for chunk in chunks if isinstance(line := chunk.metadata.get(key), int)]
         if lines:
             metadata[key] = choose(lines)
+    metadata.update(_places_of(begin, chunks[-1].metadata))
     metadata[POSITIONS_KEY] = [_position(chunk.metadata) for chunk in chunks]
     return Document(page_content=_text_of(chunks), metadata=metadata, id=best.id)
+
+
+def _places_of(begin: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, Any]:
+    """Where in a converted file the first of neighbouring chunks begins and the last one ends."""
+    places = {}
+    for key in PLACE_KEYS:
+        if key in begin:
+            places[key] = begin[key]
+            last = end.get(f"end_{key}", end.get(key, begin[key]))
+            if last != begin[key]:
+                places[f"end_{key}"] = last
+    return places
 
 
 def _text_of(chunks: Sequence[Document]) -> str:

@@ -77,7 +77,7 @@ class Archive(Files):
         if self._selection.matches(path):
             return True
         if not any(part.startswith(".") for part in path.split("/")):
-            self.passed[path] = "excluded" if self._selection.excludes(path) else "not chosen"
+            self.passed[path] = self._selection.why_not(path)
         return False
 
     def _check_total(self) -> None:

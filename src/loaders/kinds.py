@@ -1,6 +1,8 @@
 """Kinds of documents that are read, a row each, and how the bytes of one become Markdown."""
 
 from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 from typing import NamedTuple
 
 from .decoding import decode
@@ -16,12 +18,32 @@ class Kind(NamedTuple):
         name: As people call it.
         suffixes: Ends of its files' names, in lower case.
         convert: Makes Markdown of a file's bytes; the second argument names the file in messages. What it raises as
-            a `LoaderError` is that file's failure.
+            a `LoaderError` is that file's failure. None for a kind that is converted in a process of its own.
+        module: For that, the module of `loaders.converters` whose ``convert`` is such a function.
+        package: What that imports, where an extra brings it.
+        may_be_empty: Whether a file of it without any text is none that failed, as a page that only leads to another.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    convert: Callable[[bytes, str], Converted]
+    convert: Callable[[bytes, str], Converted] | None = None
+    module: str = ""
+    package: str = ""
+    may_be_empty: bool = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the package that it needs is installed."""
+        return not self.package or _is_installed(self.package)
+
+
+EXTRA = "documents"
+"""The extra that brings what kinds need."""
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
 
 
 def _as_it_is(content: bytes, shown: str) -> Converted:
@@ -35,6 +57,12 @@ KINDS: tuple[Kind, ...] = (
     Kind("text", (".txt",), _as_it_is),
     Kind("reStructuredText", (".rst",), restructured_as_markdown),
     Kind("notebook", (".ipynb",), notebook_as_markdown),
+    Kind("HTML", (".html", ".htm", ".xhtml"), module="pages", may_be_empty=True),
+    Kind("PDF", (".pdf",), module="pdf", package="pypdfium2"),
+    Kind("Word", (".docx",), module="word", package="mammoth"),
+    Kind("PowerPoint", (".pptx",), module="slides"),
+    Kind("Excel", (".xlsx", ".xlsm"), module="sheets", package="python_calamine"),
+    Kind("EPUB", (".epub",), module="epub"),
 )
 
 _BY_SUFFIX = {suffix: kind for kind in KINDS for suffix in kind.suffixes}
@@ -49,6 +77,11 @@ def suffix_of(name: str) -> str:
 def is_known(name: str) -> bool:
     """Whether a file's name is that of a known kind."""
     return suffix_of(name) in _BY_SUFFIX
+
+
+def is_readable(name: str) -> bool:
+    """Whether what a file's kind needs is installed; true of an unknown one, which is read as Markdown."""
+    return kind_of(name).is_here
 
 
 def kind_of(name: str) -> Kind:

@@ -18,6 +18,7 @@ from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFil
 from ..markdown.page import page_title, read_page
 from ..source_parts import part_of, shard_range
 from .archives import Archive
+from .conversions import ConversionLimits, Conversions
 from .download import Download, KeptDownload, file_name, is_url, public_url
 from .kinds import is_known, kind_of
 from .selection import LastSurvey, Selection, Survey
@@ -31,13 +32,14 @@ MAX_TOTAL_BYTES = 2**30
 class MarkdownLoader(BaseLoader):
     """Loads Markdown files, one document a file, sorted by name and one at a time.
 
-    A document's text is the file's, line ends as line feeds: UTF-8, or what its byte order mark says. A notebook or a
-    file of reStructuredText is turned into Markdown. Its metadata has
+    A document's text is the file's, line ends as line feeds: UTF-8, or what its byte order mark says. Other kinds, such
+    as notebooks, HTML and PDF, are turned into Markdown, those that need a library for it in a process of its own. Its
+    metadata has
 
     - ``source``: the file's path below the given one, '/'-separated; of a single file, or a URL of one, its name. It
       is the same on every machine, and the identity of the file.
     - ``title``: the front matter's, else the one heading of level 1 if it is the first of all, else the file's name,
-      or its folder's for ``index`` and ``README``.
+      or its folder's for ``index`` and ``README``. What the format says that the file is called goes before its name.
     - ``front_matter``: the simple fields of the front matter; not there without any.
 
     Nothing is read before the first document is asked for. Each load downloads a URL anew, but for what `sources` just
@@ -56,6 +58,7 @@ class MarkdownLoader(BaseLoader):
         max_file_bytes: Limit on each file.
         max_total_bytes: Limit on a download, and on what the files of an archive unpack to together.
         timeout: Seconds that a web server may be silent.
+        conversion: What converting a file, such as a PDF, may take.
 
     Raises:
         InputError: The path is empty or a URL that is not understood, the glob leads out of the path, or a number is
@@ -73,6 +76,7 @@ class MarkdownLoader(BaseLoader):
         max_file_bytes: int = MAX_FILE_BYTES,
         max_total_bytes: int = MAX_TOTAL_BYTES,
         timeout: float = 30.0,
+        conversion: ConversionLimits | None = None,
     ) -> None:
         self.path = os.fspath(path)
         self.on_error = on_error
@@ -88,6 +92,7 @@ class MarkdownLoader(BaseLoader):
         self._max_file_bytes = max_file_bytes
         self._max_total_bytes = max_total_bytes
         self._timeout = timeout
+        self._conversion = conversion or ConversionLimits()
         # Shared by shallow copies: they are the same loader with another `on_error`.
         self._kept = KeptDownload()
         self._last = LastSurvey()
@@ -160,23 +165,25 @@ class MarkdownLoader(BaseLoader):
             EmptySourceError: No file matches the glob.
             ArchiveError: The archive, or without `on_error` a file in it, is damaged.
             SourceTooLargeError: Over a limit; of one file, only without `on_error`.
-            UnreadableFileError: A file is not UTF-8, may not be read, or went away; only without `on_error`.
+            UnreadableFileError: A file is not UTF-8, cannot be converted, may not be read, or went away; only without
+                `on_error`.
+            MissingExtraError: The path is a file whose kind needs a package that is not installed.
         """
-        with self._open() as files:
+        with self._open() as files, Conversions(self._conversion) as conversions:
             names = [name for name in files.names(self._report) if self._in_shard(name)]
             self._last.survey = Survey(names, files.passed)
             for name in names:
                 # A list, so that no variable here keeps a document while the next one is read.
-                yield from self._load(files, name)
+                yield from self._load(files, name, conversions)
 
     def _report(self, error: LoaderError) -> None:
         if self.on_error is None:
             raise error
         self.on_error(error)
 
-    def _load(self, files: Files, name: str) -> list[Document]:
+    def _load(self, files: Files, name: str, conversions: Conversions) -> list[Document]:
         try:
-            return [self._document(files, name)]
+            return [self._document(files, name, conversions)]
         except LoaderError as exc:
             exc.source = name
             if self.on_error is None:
@@ -184,14 +191,14 @@ class MarkdownLoader(BaseLoader):
             self.on_error(exc)
             return []
 
-    def _document(self, files: Files, name: str) -> Document:
+    def _document(self, files: Files, name: str, conversions: Conversions) -> Document:
         content = files.read(name, self._max_file_bytes)
-        converted = kind_of(name).convert(content, files.describe(name))
+        converted = conversions.convert(kind_of(name), content, files.describe(name))
         # Not kept while the text is read: it may be as long.
         del content
         text = converted.text
         page = read_page(text)
-        metadata: dict[str, Any] = {SOURCE_KEY: name, TITLE_KEY: converted.title or page_title(page, name)}
+        metadata: dict[str, Any] = {SOURCE_KEY: name, TITLE_KEY: page_title(page, name, converted.title)}
         if page.fields:
             metadata[FRONT_MATTER_KEY] = dict(page.fields)
         metadata |= places_metadata(converted)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from ..errors import InputError
 from .glob_patterns import Globs, States
 from .ignoring import is_made
-from .kinds import KINDS, is_known, suffix_of
+from .kinds import EXTRA, KINDS, is_known, is_readable, suffix_of
+
+NEEDS_EXTRA = f"needs pip install 'milvus-rag[{EXTRA}]'"
+"""Why a file is passed over whose kind needs a package that is not there."""
 
 _ALL = "**"
 
@@ -62,8 +65,14 @@ class Selection:
         """Whether a file or a folder is excluded by the user."""
         return self._exclude is not None and self._exclude.matches(path)
 
+    def why_not(self, path: str) -> str:
+        """Why a file that is there is passed over."""
+        if self.excludes(path):
+            return "excluded"
+        return "not chosen" if is_readable(path) or not self._globs.matches(path) else NEEDS_EXTRA
+
     def _is_chosen(self, path: str) -> bool:
-        return (not self._by_kind or is_known(path)) and not self.excludes(path)
+        return (not self._by_kind or is_known(path)) and is_readable(path) and not self.excludes(path)
 
 
 def _with_what_is_inside(glob: str) -> tuple[str, ...]:
@@ -100,7 +109,9 @@ class Survey:
         if not parts and len(kinds) < 2:
             return ""
         taken = f"Taken: {_count(self.taken)} ({_kinds(kinds)})"
-        return f"{taken}; passed over: {' and '.join(parts)}." if parts else f"{taken}."
+        line = f"{taken}; passed over: {' and '.join(parts)}." if parts else f"{taken}."
+        missing = sorted({suffix_of(name) for name, reason in self.passed.items() if reason == NEEDS_EXTRA})
+        return f"{line} For {', '.join(missing)}: {NEEDS_EXTRA.removeprefix('needs ')}" if missing else line
 
 
 class LastSurvey:

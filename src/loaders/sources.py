@@ -14,7 +14,7 @@ from typing_extensions import override
 from ..errors import EmptySourceError, LoaderError, SourceTooLargeError, UnreadableFileError
 from .glob_patterns import States
 from .ignoring import IGNORE_FILES, IgnoreRules, is_environment, read_patterns, rules_above
-from .selection import Selection
+from .selection import NEEDS_EXTRA, Selection
 
 Report = Callable[[LoaderError], None]
 """Takes what is wrong with one file or folder, and raises it or lets the rest go on."""
@@ -188,7 +188,7 @@ class Folder(Files):
         if path.rpartition("/")[2].startswith(".") and not states:
             return False
         if not states or not self._selection.takes(states, path):
-            self.passed[path] = "excluded" if self._selection.excludes(path) else "not chosen"
+            self.passed[path] = self._selection.why_not(path)
             return False
         verdict = rules.verdict(path)
         if verdict or (is_out and verdict is None):
@@ -235,6 +235,8 @@ def _found_instead(passed: Mapping[str, str]) -> str:
     files = [name for name in passed if not name.endswith("/")]
     if not files:
         return ""
+    if missing := sorted(name for name in files if passed[name] == NEEDS_EXTRA):
+        return f" {', '.join(missing[:3])} {NEEDS_EXTRA}."
     return f" There are others, such as {', '.join(sorted(files)[:3])}."
 
 
@@ -264,7 +266,9 @@ def stable_name(path: str, taken: Container[str], shown: str, report: Report) ->
 
 def too_large(shown: str, limit: int) -> SourceTooLargeError:
     """The error for a file that is over the limit on files."""
-    return SourceTooLargeError(f"{shown} has more than {limit:,} bytes. Raise max_file_bytes if it really is Markdown.")
+    return SourceTooLargeError(
+        f"{shown} has more than {limit:,} bytes. Raise max_file_bytes if it really is a document."
+    )
 
 
 def reason(exc: OSError) -> str:

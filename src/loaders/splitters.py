@@ -63,7 +63,7 @@ class _PlacedSplitter(TextSplitter):
             The chunks in order, with their own metadata added.
         """
         return [
-            Document(page_content=chunk, metadata={**_copy(metadata), **own, **_original_place(places, own)})
+            Document(page_content=chunk, metadata={**_copy(metadata), **_in_original(places, own)})
             for text, given in zip(texts, metadatas or [{}] * len(texts), strict=True)
             for places, metadata in [_without_places(given)]
             for chunk, own in self._chunks(text, metadata)
@@ -76,8 +76,12 @@ def _without_places(metadata: Mapping[str, Any]) -> tuple[object, Mapping[str, A
     return places, metadata if places is None else {key: metadata[key] for key in metadata if key != PLACES_KEY}
 
 
-def _original_place(places: object, own: Mapping[str, Any]) -> dict[str, Any]:
-    return place_of(places, own[START_LINE_KEY] - 1, own[END_LINE_KEY] - 1) if places else {}
+def _in_original(places: object, own: dict[str, Any]) -> dict[str, Any]:
+    """A chunk's own metadata, its place in the original in the stead of lines that only the converted text has."""
+    if not places:
+        return own
+    place = place_of(places, own[START_LINE_KEY] - 1, own[END_LINE_KEY] - 1)
+    return {**{key: value for key, value in own.items() if key not in (START_LINE_KEY, END_LINE_KEY)}, **place}
 
 
 def _copy(value: Any) -> Any:

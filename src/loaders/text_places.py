@@ -15,8 +15,10 @@ class Converted(NamedTuple):
     Attributes:
         text: The Markdown, with line feeds.
         places: From which line on, counted from 0, which place of the original is read, e.g. ``(12, {"cell": 3})``;
-            in order. None for a text whose lines are the original's.
-        title: What the file itself is called by its format; empty where that does not say.
+            in order. None for a text whose lines are the original's; one without a place, ``(0, {})``, where they are
+            not and there is nothing else to say.
+        title: What the file itself is called by its format; empty where that does not say. A heading that stands for
+            the whole goes before it.
     """
 
     text: str

@@ -52,7 +52,7 @@ def _read(text: str) -> Page:
 _remembered = lru_cache(maxsize=3)(_read)
 
 
-def page_title(page: Page, name: str) -> str:
+def page_title(page: Page, name: str, otherwise: str = "") -> str:
     """What a page is called: its front matter says it, else its one leading heading of level 1, else its file's name.
 
     A page of several such headings, or one that begins below level 1, has none that stands for all of it.
@@ -60,11 +60,12 @@ def page_title(page: Page, name: str) -> str:
     Args:
         page: The page.
         name: Its file's path, '/'-separated. ``index`` and ``README`` are called as the folder that they are in.
+        otherwise: What stands in for the name, of a file whose format says what it is called.
 
     Returns:
         Its title; empty where there is neither, nor a name.
     """
-    return title_of(page.fields) or page.leading_heading or _called(PurePosixPath(name))
+    return title_of(page.fields) or page.leading_heading or otherwise or _called(PurePosixPath(name))
 
 
 def _called(path: PurePosixPath) -> str:

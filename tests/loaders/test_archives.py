@@ -104,7 +104,7 @@ def test_accents_in_names_are_composed_so_that_machines_agree(tmp_path: Path) ->
 
 
 def test_an_archive_where_nothing_matches_says_what_is_in_it(tmp_path: Path) -> None:
-    path = archive_of(tmp_path / "docs.zip", {"site/a.html": "", "LICENSE": ""})
+    path = archive_of(tmp_path / "docs.zip", {"site/a.png": "", "LICENSE": ""})
     with pytest.raises(EmptySourceError, match=r"docs\.zip is of a known kind.*begin with: LICENSE, site"):
         MarkdownLoader(path).load()
     with pytest.raises(EmptySourceError, match="it is empty"):

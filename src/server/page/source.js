@@ -70,7 +70,16 @@ function fileOf(metadata) {
   return String(metadata.source ?? "unknown source");
 }
 
-function linesOf({ start_line: start, end_line: end }) {
+/** Where in its file a passage is: a page, slide, cell or sheet of the original, or its lines. */
+function linesOf(metadata) {
+  for (const key of ["page", "slide", "cell", "sheet", "part"]) {
+    const begin = metadata[key];
+    const end = metadata[`end_${key}`];
+    if (["string", "number"].includes(typeof begin)) {
+      return end === undefined ? `${key} ${begin}` : `${key}s ${begin}–${end}`;
+    }
+  }
+  const { start_line: start, end_line: end } = metadata;
   if (typeof start !== "number") return "";
   return typeof end === "number" && end !== start ? `lines ${start}–${end}` : `line ${start}`;
 }
