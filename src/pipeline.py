@@ -11,11 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .configured_models import configured_chat_model, configured_embedding
-from .errors import CollectionNotFoundError, InputError
+from .errors import CollectionNotFoundError, InputError, MilvusRagError, StoreError
 from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from threading import Event
 
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# A watch opens the store again after it failed.
+_STORE_PAUSE_SECONDS = 5.0
 # With a collection: the words by which its embedding was asked for, so that nobody has to repeat them.
 _SPEC_PROPERTY = "embedding_spec"
 
@@ -250,6 +253,55 @@ def build_index(
         for loader in loaders:
             loader.close()
         opened.close()
+
+
+def watch_index(
+    settings: Settings,
+    paths: Sequence[str],
+    stop: "Event",
+    *,
+    on_report: "Callable[[str, SyncReport], None]",
+    on_error: "Callable[[str, MilvusRagError], None]",
+    name: str | None = None,
+    shard: str | None = None,
+    **options: Any,
+) -> None:
+    """Keep the collection as the files are until it is stopped; the options are those of `sync`.
+
+    Args:
+        settings: Which collection, and what makes its vectors.
+        paths: Files and folders.
+        stop: Ends it.
+        on_report: Told of each run, by its path.
+        on_error: Told of what kept a path from being indexed; it is tried again.
+        name: See `build_index`.
+        shard: See `build_index`.
+        options: Of `sync`.
+
+    Raises:
+        InputError: A path cannot be watched.
+    """
+    from .indexing.options import SyncOptions
+    from .indexing.watch import Watching, watch
+    from .stores.connection import is_file_uri
+
+    loaders = [build_loader(settings, path, shard=parse_shard(shard)) for path in paths]
+    names = {id(loader): path for loader, path in zip(loaders, paths, strict=True)}
+    watching = Watching(
+        stop=stop,
+        on_report=lambda loader, report: on_report(names[id(loader)], report),
+        on_error=lambda loader, error: on_error(names[id(loader)], error),
+    )
+    database = [Path(settings.uri)] if is_file_uri(settings.uri) else []
+    splitter = build_splitter(settings)
+    while not stop.is_set():
+        try:
+            with build_store(settings) as store:
+                watch(loaders, splitter, store, watching, SyncOptions(scope=name, **options), leave_out=database)
+        except StoreError as exc:
+            # Milvus was away, or somebody built the collection anew: both want another store.
+            on_error(settings.collection, exc)
+            stop.wait(_STORE_PAUSE_SECONDS)
 
 
 def _with_surveys(reports: "list[SyncReport]", loaders: "Sequence[MarkdownLoader]") -> "list[SyncReport]":

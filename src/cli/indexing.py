@@ -10,7 +10,7 @@ from .output import end_interrupted, print_json, printable, progress_bar, say
 from .setting_options import takes_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..indexing.report import SyncReport
     from ..settings import Settings
@@ -42,12 +42,17 @@ def index(
     shard: Annotated[
         str | None, typer.Option(help="Only a part of the files, e.g. 2/4 in the second of four processes.")
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on: index again whenever a file changes, until Ctrl-C.")
+    ] = False,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Texts an embedding request.")] = None,
     max_concurrency: Annotated[int, typer.Option(min=1, max=256, help="Embedding requests in flight.")] = 8,
     settings: "Settings",
     json: o.Json = False,
 ) -> None:
     """Index what is new or changed below PATHS, and remove what is gone."""
+    if watch:
+        check_watchable(paths, dry_run=dry_run, json=json)
     reports = index_paths(
         settings,
         paths,
@@ -74,6 +79,10 @@ def index(
                 typer.echo(f"  + {printable(taken)}")
             for passed, why in sorted(report.passed_over.items()):
                 typer.echo(f"  - {printable(passed)}  ({why})")
+    if watch:
+        follow(
+            settings, paths, name=name, shard=shard, prune=prune, batch_size=batch_size, max_concurrency=max_concurrency
+        )
     if any(report.failed for report in reports) and not ignore_errors:
         raise typer.Exit(1)
 
@@ -95,6 +104,71 @@ def index_paths(
         raise
     say_problems(reports)
     return reports
+
+
+def check_watchable(paths: list[str], *, dry_run: bool = False, json: bool = False) -> None:
+    """Refuse what cannot be watched, before anything is indexed.
+
+    Raises:
+        InputError: A path is an address, or another option contradicts.
+    """
+    from ..errors import InputError
+    from ..loaders.download import is_url, public_path
+
+    if address := next((path for path in paths if is_url(path)), None):
+        raise InputError(
+            f"{public_path(address)} cannot be watched (--watch), only files and folders can. Index it again now and "
+            f"then."
+        )
+    if dry_run or json:
+        other = "--dry-run" if dry_run else "--json"
+        raise InputError(f"A watch (--watch) writes, and goes on until it is stopped: leave out {other}.")
+
+
+def follow(settings: "Settings", paths: list[str], **options: Any) -> None:
+    """Index again whenever a file changes, until Ctrl-C, which ends the program."""
+    import threading
+
+    from ..pipeline import watch_index
+
+    say(f"Watching {', '.join(paths)}. Ctrl-C ends it.")
+    try:
+        watch_index(settings, paths, threading.Event(), **Following(say).told, **options)
+    except KeyboardInterrupt:
+        end_interrupted("Stopped watching.")
+
+
+class Following:
+    """Says what a watch does: runs that changed something, and failures when they are new.
+
+    Args:
+        tell: Takes a line.
+    """
+
+    def __init__(self, tell: "Callable[[str], None]") -> None:
+        self._tell = tell
+        self._failed: dict[str, set[str]] = {}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its two halves, as `watch_index` takes them."""
+        return {"on_report": self.on_report, "on_error": self.on_error}
+
+    def on_report(self, path: str, report: "SyncReport") -> None:
+        """Say what a run did."""
+        failed = {printable(f"{failure.source}: {failure.reason}") for failure in report.failed}
+        for line in sorted(failed - self._failed.get(path, set())):
+            self._tell(f"Failed: {line}")
+        self._failed[path] = failed
+        if report.changed:
+            self._tell(_summary(path, report))
+
+    def on_error(self, path: str, error: Exception) -> None:
+        """Say what was in the way of a run; once as long as it is the same."""
+        line = printable(f"{path}: {error}")
+        if self._failed.get(path) != {line}:
+            self._tell(f"Not indexed, and tried again: {line}")
+        self._failed[path] = {line}
 
 
 def say_problems(reports: "Sequence[SyncReport]") -> None:

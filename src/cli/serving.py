@@ -1,6 +1,6 @@
 """`milvus-rag serve` and `doctor`."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,12 +10,20 @@ from .output import INTERRUPTED, print_json
 from .setting_options import takes_settings
 
 if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
     from ..server.settings import ServerSettings
     from ..settings import Settings
 
 
 @takes_settings(Group.SERVER, Group.CHAT, Group.EMBEDDING, Group.RETRIEVAL, Group.RERANKING, Group.FILES, Group.MILVUS)
-def serve(*, docs: o.Docs = None, settings: "ServerSettings") -> None:
+def serve(
+    *,
+    docs: o.Docs = None,
+    watch: Annotated[bool, typer.Option("--watch", help="With --docs: index again whenever a file changes.")] = False,
+    settings: "ServerSettings",
+) -> None:
     """Serve a chat page at /, and LangServe's routes under /rag and /answer.
 
     Limits are set by environment variables, see the documentation on deployment.
@@ -29,14 +37,32 @@ def serve(*, docs: o.Docs = None, settings: "ServerSettings") -> None:
 
     # Before the files are read: a mistake in the address should not cost an indexing run.
     check_binding(settings)
+    if watch:
+        from ..errors import InputError
+        from .indexing import check_watchable
+
+        if not docs:
+            raise InputError("Nothing is there to be watched (--watch): say which files (--docs).")
+        check_watchable(docs)
     if docs:
         from .indexing import index_before
 
         index_before(settings, docs)
     try:
-        run_server(settings)
+        run_server(settings, beside=_watcher(settings, docs) if watch and docs else None)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _watcher(settings: "ServerSettings", paths: list[str]) -> "Callable[[threading.Event], None]":
+    """What keeps the collection as the files are, beside the server and in its process."""
+    import logging
+
+    from ..pipeline import watch_index
+    from .indexing import Following
+
+    log = logging.getLogger("milvus_rag.server").info
+    return lambda stop: watch_index(settings, paths, stop, **Following(lambda line: log("%s", line)).told)
 
 
 @takes_settings(Group.CHAT, Group.EMBEDDING, Group.RERANKING, Group.MILVUS)

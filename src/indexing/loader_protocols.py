@@ -51,6 +51,20 @@ class LocalLoader(Protocol):
 
 
 @runtime_checkable
+class WatchableLoader(Protocol):
+    """Knows for which changes of files it is to be run again."""
+
+    @property
+    def watched(self) -> Path | None:
+        """The folder that all of them happen in, without links; None where they are not on this machine."""
+        ...
+
+    def concerns(self, path: Path) -> bool:
+        """Whether what was made, changed or removed at a path in it may change what the loader gives."""
+        ...
+
+
+@runtime_checkable
 class ShardedLoader(Protocol):
     """Gives only a part of its sources, by `milvus_rag.source_parts`."""
 

@@ -20,6 +20,7 @@ from ..source_parts import part_of, shard_range
 from .archives import Archive
 from .conversions import ConversionLimits, Conversions
 from .download import Download, KeptDownload, file_name, is_url, public_url
+from .ignoring import IGNORE_FILES
 from .kinds import is_known, kind_of
 from .selection import LastSurvey, Selection, Survey
 from .sources import Files, Folder, SingleFile, reason
@@ -114,6 +115,29 @@ class MarkdownLoader(BaseLoader):
         if not _is_file(path) or _is_archive(path, path.name):
             return None
         return Path(os.path.abspath(path)).parent  # noqa: PTH100 - as above
+
+    @property
+    def watched(self) -> Path | None:
+        """The folder in which all that this loads would change, without links; None for a URL."""
+        if self._is_url:
+            return None
+        place = self._local_path.resolve()
+        return place if place.is_dir() else place.parent
+
+    def concerns(self, path: Path) -> bool:
+        """Whether a change at a path in `watched` may change what is loaded; of a folder, whether it may hold files."""
+        place = self._local_path.resolve()
+        if path == place or not place.is_dir():
+            return path == place
+        if path.name in IGNORE_FILES:
+            return True
+        name = _source_of(path.relative_to(place).as_posix())
+        if self._selection.matches(name):
+            return self._in_shard(name)
+        # What is gone may have been a folder. None that is hidden, or that programs fill, is taken.
+        *above, own = name.split("/")
+        is_left_out = any(part.startswith(".") or self._selection.leaves_out(part) for part in (*above, own))
+        return not is_left_out and not path.is_file() and not is_known(own)
 
     @property
     def shard(self) -> tuple[int, int] | None:

@@ -5,6 +5,9 @@ import logging
 import signal
 import socket
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
@@ -21,10 +24,15 @@ from .settings import ServerSettings
 logger = logging.getLogger("milvus_rag.server")
 
 _BACKLOG = 2048
+_BESIDE_SECONDS = 5.0
 
 
-def run_server(settings: ServerSettings) -> None:
+def run_server(settings: ServerSettings, *, beside: Callable[[threading.Event], None] | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; running answers are finished first.
+
+    Args:
+        settings: Say what is served, and where.
+        beside: Runs in a thread meanwhile, until its event is set.
 
     Raises:
         SettingsError: The address may not or cannot be listened on.
@@ -51,7 +59,31 @@ def run_server(settings: ServerSettings) -> None:
         )
         # uvicorn raises the signal again when it has stopped: by then a SIGTERM has been obeyed.
         signal.signal(signal.SIGTERM, _exit)
-        _Server(config, address_of(listener, settings.root_path)).run(sockets=[listener])
+        with _running(beside):
+            _Server(config, address_of(listener, settings.root_path)).run(sockets=[listener])
+
+
+@contextmanager
+def _running(beside: Callable[[threading.Event], None] | None) -> Iterator[None]:
+    if beside is None:
+        yield
+        return
+    stop = threading.Event()
+
+    def run() -> None:
+        try:
+            beside(stop)
+        except Exception:
+            logger.exception("What runs beside the server has ended.")
+
+    # A daemon: what hangs there does not keep the server from ending.
+    thread = threading.Thread(target=run, name="beside", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(_BESIDE_SECONDS)
 
 
 class _Server(uvicorn.Server):

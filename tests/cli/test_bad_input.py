@@ -267,3 +267,21 @@ def refusing_milvus() -> Iterator[str]:
     server.start()
     yield f"http://127.0.0.1:{port}"
     server.stop(0).wait()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("index", "https://u:secret@docs.example.org/a.zip", "--watch"), "docs.example.org/a.zip cannot be watched"),
+        (("index", ".", "--watch", "--dry-run"), "leave out --dry-run"),
+        (("index", ".", "--watch", "--json"), "leave out --json"),
+        (("serve", "--watch"), "say which files (--docs)"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused_before_anything_is_done(
+    run: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    ran = run(*arguments)
+    assert ran.exit_code == 2
+    assert message in ran.error
+    assert "secret" not in ran.stderr
