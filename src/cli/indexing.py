@@ -6,16 +6,14 @@ import typer
 
 from ..setting_fields import Group
 from . import options as o
-from .output import end_interrupted, print_json, printable, progress_bar, say
+from .output import COUNTS, end_interrupted, print_json, printable, progress_bar, say, summary
 from .setting_options import takes_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ..indexing.report import SyncReport
     from ..settings import Settings
-
-_WORDS = ("added", "moved", "unchanged", "removed")
 
 
 @takes_settings(Group.FILES, Group.EMBEDDING, Group.MILVUS)
@@ -52,6 +50,8 @@ def index(
 ) -> None:
     """Index what is new or changed below PATHS, and remove what is gone."""
     if watch:
+        from .following import check_watchable, follow
+
         check_watchable(paths, dry_run=dry_run, json=json)
     reports = index_paths(
         settings,
@@ -69,12 +69,12 @@ def index(
         from ..loaders.download import public_path
         from ..stores.connection import public_uri
 
-        totals = {word: sum(getattr(report, word) for report in reports) for word in (*_WORDS, "embedded", "requests")}
+        totals = {word: sum(getattr(report, word) for report in reports) for word in (*COUNTS, "embedded", "requests")}
         runs = [{"path": public_path(path), **report.as_dict()} for path, report in zip(paths, reports, strict=True)]
         print_json({"uri": public_uri(settings.uri), "collection": settings.collection, **totals, "runs": runs})
     else:
         for path, report in zip(paths, reports, strict=True):
-            typer.echo(_summary(path, report))
+            typer.echo(summary(path, report))
             for taken in report.taken:
                 typer.echo(f"  + {printable(taken)}")
             for passed, why in sorted(report.passed_over.items()):
@@ -106,71 +106,6 @@ def index_paths(
     return reports
 
 
-def check_watchable(paths: list[str], *, dry_run: bool = False, json: bool = False) -> None:
-    """Refuse what cannot be watched, before anything is indexed.
-
-    Raises:
-        InputError: A path is an address, or another option contradicts.
-    """
-    from ..errors import InputError
-    from ..loaders.download import is_url, public_path
-
-    if address := next((path for path in paths if is_url(path)), None):
-        raise InputError(
-            f"{public_path(address)} cannot be watched (--watch), only files and folders can. Index it again now and "
-            f"then."
-        )
-    if dry_run or json:
-        other = "--dry-run" if dry_run else "--json"
-        raise InputError(f"A watch (--watch) writes, and goes on until it is stopped: leave out {other}.")
-
-
-def follow(settings: "Settings", paths: list[str], **options: Any) -> None:
-    """Index again whenever a file changes, until Ctrl-C, which ends the program."""
-    import threading
-
-    from ..pipeline import watch_index
-
-    say(f"Watching {', '.join(paths)}. Ctrl-C ends it.")
-    try:
-        watch_index(settings, paths, threading.Event(), **Following(say).told, **options)
-    except KeyboardInterrupt:
-        end_interrupted("Stopped watching.")
-
-
-class Following:
-    """Says what a watch does: runs that changed something, and failures when they are new.
-
-    Args:
-        tell: Takes a line.
-    """
-
-    def __init__(self, tell: "Callable[[str], None]") -> None:
-        self._tell = tell
-        self._failed: dict[str, set[str]] = {}
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """Its two halves, as `watch_index` takes them."""
-        return {"on_report": self.on_report, "on_error": self.on_error}
-
-    def on_report(self, path: str, report: "SyncReport") -> None:
-        """Say what a run did."""
-        failed = {printable(f"{failure.source}: {failure.reason}") for failure in report.failed}
-        for line in sorted(failed - self._failed.get(path, set())):
-            self._tell(f"Failed: {line}")
-        self._failed[path] = failed
-        if report.changed:
-            self._tell(_summary(path, report))
-
-    def on_error(self, path: str, error: Exception) -> None:
-        """Say what was in the way of a run; once as long as it is the same."""
-        line = printable(f"{path}: {error}")
-        if self._failed.get(path) != {line}:
-            self._tell(f"Not indexed, and tried again: {line}")
-        self._failed[path] = {line}
-
-
 def say_problems(reports: "Sequence[SyncReport]") -> None:
     """Say what failed and what is worth knowing."""
     for report in reports:
@@ -184,21 +119,7 @@ def say_problems(reports: "Sequence[SyncReport]") -> None:
 def index_before(settings: "Settings", paths: list[str]) -> None:
     """Sync all paths, for a command that answers from them; what was done goes to stderr."""
     for path, report in zip(paths, index_paths(settings, paths), strict=True):
-        say(_summary(path, report))
-
-
-def _summary(path: str, report: "SyncReport") -> str:
-    """A run in one line."""
-    from ..loaders.download import public_path
-
-    counts = ", ".join(f"{getattr(report, word)} {word}" for word in _WORDS)
-    failed = f", {len(report.failed)} failed" if report.failed else ""
-    files = f"{report.sources} file" if report.sources == 1 else f"{report.sources} files"
-    done = f"{public_path(path)}: {files}, chunks: {counts}{failed}"
-    if not report.dry_run:
-        return f"{done} in {report.seconds:.1f} s"
-    tokens = f"; about {report.estimated_tokens:,} tokens to embed" if report.estimated_tokens else ""
-    return f"{done}{tokens} (dry run, nothing was done)"
+        say(summary(path, report))
 
 
 @takes_settings(Group.MILVUS)

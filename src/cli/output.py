@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..chains.citations import Citation
-    from ..indexing.report import SyncProgress
+    from ..indexing.report import SyncProgress, SyncReport
 
 INTERRUPTED = 130
+COUNTS = ("added", "moved", "unchanged", "removed")
+"""What a run counts of chunks."""
+
 # Columns of a table that goes to a file or another program: no line is broken.
 _UNLIMITED = 1000
 # What a terminal obeys, or what makes a line look like another: control characters but the tab, line separators,
@@ -151,6 +154,20 @@ def print_sources(documents: Sequence["Document"], cited: "Sequence[Citation] | 
     for each in cited or ():
         if not each["supported"]:
             typer.echo(f"Cited in words that are not the passage's own: [{each['number']}].")
+
+
+def summary(path: str, report: "SyncReport") -> str:
+    """A run in one line."""
+    from ..loaders.download import public_path
+
+    counts = ", ".join(f"{getattr(report, word)} {word}" for word in COUNTS)
+    failed = f", {len(report.failed)} failed" if report.failed else ""
+    files = f"{report.sources} file" if report.sources == 1 else f"{report.sources} files"
+    done = f"{public_path(path)}: {files}, chunks: {counts}{failed}"
+    if not report.dry_run:
+        return f"{done} in {report.seconds:.1f} s"
+    tokens = f"; about {report.estimated_tokens:,} tokens to embed" if report.estimated_tokens else ""
+    return f"{done}{tokens} (dry run, nothing was done)"
 
 
 @contextmanager

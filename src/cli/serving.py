@@ -10,9 +10,6 @@ from .output import INTERRUPTED, print_json
 from .setting_options import takes_settings
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Callable
-
     from ..server.settings import ServerSettings
     from ..settings import Settings
 
@@ -39,7 +36,7 @@ def serve(
     check_binding(settings)
     if watch:
         from ..errors import InputError
-        from .indexing import check_watchable
+        from .following import check_watchable
 
         if not docs:
             raise InputError("Nothing is there to be watched (--watch): say which files (--docs).")
@@ -48,21 +45,15 @@ def serve(
         from .indexing import index_before
 
         index_before(settings, docs)
+    beside = None
+    if watch and docs:
+        from .following import following_beside
+
+        beside = following_beside(settings, docs)
     try:
-        run_server(settings, beside=_watcher(settings, docs) if watch and docs else None)
+        run_server(settings, beside=beside)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-
-
-def _watcher(settings: "ServerSettings", paths: list[str]) -> "Callable[[threading.Event], None]":
-    """What keeps the collection as the files are, beside the server and in its process."""
-    import logging
-
-    from ..pipeline import watch_index
-    from .indexing import Following
-
-    log = logging.getLogger("milvus_rag.server").info
-    return lambda stop: watch_index(settings, paths, stop, **Following(lambda line: log("%s", line)).told)
 
 
 @takes_settings(Group.CHAT, Group.EMBEDDING, Group.RERANKING, Group.MILVUS)
