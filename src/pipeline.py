@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from .configured_loaders import build_loader, check_distinct, parse_shard
 from .configured_models import configured_chat_model, configured_embedding
 from .errors import CollectionNotFoundError, InputError, MilvusRagError, StoreError
 from .settings import Settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .chains.retrieval import MilvusRetriever
     from .indexing.report import SyncReport
     from .loaders.markdown import MarkdownLoader
+    from .loaders.site import SiteLoader
     from .stores.copying import CopyReport
     from .stores.milvus import MilvusStore
 
@@ -36,13 +38,6 @@ logger = logging.getLogger(__name__)
 _STORE_PAUSE_SECONDS = 5.0
 # With a collection: the words by which its embedding was asked for, so that nobody has to repeat them.
 _SPEC_PROPERTY = "embedding_spec"
-
-
-def build_loader(settings: Settings, path: str, **options: Any) -> "MarkdownLoader":
-    """A loader for a file, folder, archive or URL."""
-    from .loaders.markdown import MarkdownLoader
-
-    return MarkdownLoader(path, settings.glob, exclude=settings.exclude, **options)
 
 
 def build_splitter(settings: Settings) -> "TextSplitter":
@@ -232,7 +227,7 @@ def build_index(
     loaders = [build_loader(settings, path, shard=part) for path in paths]
     opened = ExitStack()
     try:
-        _check_distinct(paths, loaders)
+        check_distinct(paths, loaders)
         if dry_run and _is_missing(settings):
             # It is as an empty one, which is gone afterwards.
             folder = opened.enter_context(TemporaryDirectory(prefix="milvus-rag-"))
@@ -304,7 +299,7 @@ def watch_index(
             stop.wait(_STORE_PAUSE_SECONDS)
 
 
-def _with_surveys(reports: "list[SyncReport]", loaders: "Sequence[MarkdownLoader]") -> "list[SyncReport]":
+def _with_surveys(reports: "list[SyncReport]", loaders: "Sequence[MarkdownLoader | SiteLoader]") -> "list[SyncReport]":
     """Reports that say which files were taken and which were passed over."""
     for report, loader in zip(reports, loaders, strict=True):
         if (survey := loader.survey) is None:
@@ -316,7 +311,9 @@ def _with_surveys(reports: "list[SyncReport]", loaders: "Sequence[MarkdownLoader
     return reports
 
 
-def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options: Any) -> "list[SyncReport]":
+def _rebuild(
+    settings: Settings, loaders: "Sequence[MarkdownLoader | SiteLoader]", **options: Any
+) -> "list[SyncReport]":
     from .indexing.rebuild import rebuild as build_anew
 
     spec = settings.embeddings or _remembered_embedding(settings)[0]
@@ -328,44 +325,6 @@ def _rebuild(settings: Settings, loaders: "Sequence[MarkdownLoader]", **options:
         return store
 
     return build_anew(loaders, build_splitter(settings), open_new, collection=settings.collection, **options)
-
-
-def parse_shard(shard: str | None) -> tuple[int, int] | None:
-    """Read ``"2/4"`` as the second of four.
-
-    Raises:
-        InputError: It is not of that form.
-    """
-    if shard is None:
-        return None
-    number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise InputError(f"A shard is written NUMBER/COUNT, e.g. 2/4 for the second of four, not {shard!r}.")
-    return int(number), int(count)
-
-
-def _check_distinct(paths: Sequence[str], loaders: "Sequence[MarkdownLoader]") -> None:
-    if len(paths) < 2:
-        return
-    from .loaders.download import public_path
-
-    first: dict[str, tuple[str, Path | None]] = {}
-    for path, loader in zip(paths, loaders, strict=True):
-        base = loader.base.resolve() if loader.base is not None else None
-        for source in loader.sources():
-            other, other_base = first.setdefault(source, (path, base))
-            if other != path and not _is_inside(base, other_base):
-                raise InputError(
-                    f"{public_path(other)} and {public_path(path)} both have {source}, so one would "
-                    f"replace the other in the collection. Index the folder that holds both, or use two collections."
-                )
-
-
-def _is_inside(base: Path | None, other: Path | None) -> bool:
-    """Whether one of two folders is in the other: then each file in both has one name, see docs/indexing.md."""
-    if base is None or other is None:
-        return False
-    return base.is_relative_to(other) or other.is_relative_to(base)
 
 
 def describe_collection(settings: Settings) -> dict[str, Any]:

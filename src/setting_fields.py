@@ -268,6 +268,10 @@ class SettingFields:
     exclude: Annotated[
         tuple[str, ...], Setting("Files or folders not to take, e.g. drafts or **/*.es.md.", Group.FILES)
     ] = ()
+    max_pages: Annotated[int, Setting("Pages of a site to load, at most.", Group.FILES, ge=1)] = 2000
+    private_addresses: Annotated[bool, Setting("Load sites at loopback and private addresses too.", Group.FILES)] = (
+        False
+    )
     splitter: Annotated[
         SplitterName, Setting("markdown cuts at headings, marker at '# ' as the tutorials do.", Group.FILES)
     ] = "markdown"

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @takes_settings(Group.FILES, Group.EMBEDDING, Group.MILVUS)
 def index(
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, .zip archives or http(s) URLs of either.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Files, folders, .zip archives, http(s) URLs of either, or of a site.")
+    ],
     *,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done: no API call, no write.")

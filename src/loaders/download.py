@@ -151,7 +151,8 @@ def _check_answer(response: httpx.Response, shown: str, max_bytes: int) -> None:
         raise LoaderError(f"{shown} cannot be downloaded: HTTP {response.status_code} {response.reason_phrase}.")
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise LoaderError(
-            f"{shown} is a web page (text/html), not Markdown or a zip. Give the address of the raw file or archive."
+            f"{shown} is a web page (text/html), not Markdown or a zip. Give the address of the raw file or archive, "
+            f"or of a site, which ends with a slash."
         )
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal():

@@ -8,23 +8,20 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
-from ..chunk_keys import FRONT_MATTER_KEY, SOURCE_KEY, TITLE_KEY
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
-from ..markdown.page import page_title, read_page
 from ..source_parts import part_of, shard_range
 from .archives import Archive
 from .conversions import ConversionLimits, Conversions
+from .converted_documents import document_of
 from .download import Download, KeptDownload, file_name, is_url, public_url
 from .ignoring import IGNORE_FILES
 from .kinds import is_known, kind_of
 from .selection import LastSurvey, Selection, Survey
 from .sources import Files, Folder, SingleFile, reason
-from .text_places import places_metadata
 
 MAX_FILE_BYTES = 100 * 2**20
 MAX_TOTAL_BYTES = 2**30
@@ -220,13 +217,7 @@ class MarkdownLoader(BaseLoader):
         converted = conversions.convert(kind_of(name), content, files.describe(name))
         # Not kept while the text is read: it may be as long.
         del content
-        text = converted.text
-        page = read_page(text)
-        metadata: dict[str, Any] = {SOURCE_KEY: name, TITLE_KEY: page_title(page, name, converted.title)}
-        if page.fields:
-            metadata[FRONT_MATTER_KEY] = dict(page.fields)
-        metadata |= places_metadata(converted)
-        return Document(page_content=text, metadata=metadata)
+        return document_of(converted, name)
 
     def _in_shard(self, name: str) -> bool:
         if self._shard is None:

@@ -11,6 +11,7 @@ import pytest
 from milvus_rag import open_store
 from support.cli import run_process
 from support.openai_server import OpenAIServer
+from support.site import site
 from support.waiting import PATIENCE_SECONDS
 
 from .conftest import Run
@@ -287,3 +288,23 @@ def test_a_passage_that_is_in_two_files_takes_one_place(run: Run, tmp_path: Path
     run("index", tmp_path / "docs")
     hits = run("search", "bells", "-k", "2", "--json").json["hits"]
     assert [hit["text"].partition("\n")[0] for hit in hits] == ["Bells", "Ropes"]
+
+
+def test_a_site_is_indexed_by_its_address(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loopback only when asked for; pages are kept for the next run; what is gone goes."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with site() as web:
+        web.page("/docs/", "A start.", links=("pumps/", "seals/"))
+        web.page("/docs/pumps/", "Pumps are primed by hand.")
+        web.page("/docs/seals/", "Seals are of rubber.")
+        address = f"{web.url}docs/"
+        refused = run("index", address)
+        assert refused.exit_code == 1
+        assert "--private-addresses" in refused.error
+        assert "3 files, chunks: 3 added" in run("index", address, "--private-addresses").stdout
+        assert f"{address}pumps/" in run("search", "How are pumps primed?").stdout
+        web.page("/docs/", "A start.", links=("pumps/",))
+        web.status("/docs/seals/", 404)
+        assert "chunks: 0 added, 0 moved, 2 unchanged, 1 removed" in run("index", address, "--private-addresses").stdout
+        assert web.loaded == ["/docs/", "/docs/pumps/", "/docs/seals/", "/docs/"]
+        assert run("index", address, "--shard", "1/2").exit_code == 2

@@ -24,7 +24,7 @@ SETTINGS = declared_settings(ServerSettingFields)
 OPTIONS = [setting for setting in SETTINGS.values() if not setting.setting.variable_only]
 BOUNDED = [setting for setting in SETTINGS.values() if setting.setting.bounds]
 # What several commands have beside the settings.
-SHARED = {"docs", "filter", "json"}
+SHARED = {"docs", "filter", "json", "watch"}
 # An evaluation tries several values of these; and its measures say themselves how many passages they look at.
 OF_ITS_OWN = {"eval": {"splitter", "mode", "reranker", "k"}}
 # Texts that a setting takes whose kind alone does not say it, none the default.
