@@ -23,7 +23,7 @@ _NARROWEST_SPACE = 0.15
 _HYPHENS = (0x02, 0xFFFE, 0xAD)
 _FIXED_PITCH, _FORCE_BOLD = 1, 1 << 18
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi", re.IGNORECASE)
-_MONO = re.compile(r"mono|courier|consol|menlo|typewriter|cmtt", re.IGNORECASE)
+_MONO = re.compile(r"mono|monl|courier|consol|menlo|typewriter|cmtt", re.IGNORECASE)
 _JUNK_TITLE = re.compile(r"(?:microsoft word.*|untitled.*|.*\.\w{2,4}|\(?anonymous\)?|unspecified)?", re.IGNORECASE)
 
 
@@ -135,7 +135,10 @@ def _goes_on(raw: Any, last: _Glyph, glyph: _Glyph) -> bool:
 
 
 def _segment(raw: Any, run: list[_Glyph]) -> Segment:
-    size, is_bold, is_mono = _type_of(raw, run[len(run) // 2].at)
+    # A line may begin or end in another type; it is bold or code where all of it is.
+    types = [_type_of(raw, run[at].at) for at in sorted({0, len(run) // 2, len(run) - 1})]
+    size = types[len(types) // 2][0]
+    is_bold, is_mono = all(own[1] for own in types), all(own[2] for own in types)
     parts = [run[0].character]
     for last, glyph in itertools.pairwise(run):
         # The file has a blank between them, or room for one.

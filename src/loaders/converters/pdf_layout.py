@@ -22,6 +22,7 @@ _MOST_HEADING_LINES = 3
 _BULLET = re.compile(r"([•◦▪‣·∙●○■–*-]|\uf0b7)(?:\s+|$)")  # noqa: RUF001 - the dash of lists
 _NUMBER = re.compile(r"(\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)])(?:\s+|$)")
 _ENDS = (".", "!", "?", ":", "。", "…")
+_LEADER = re.compile(r"\s*(?:\.\s?){4,}\s*")
 _WORD = re.compile(r"[\w-]+")
 
 
@@ -65,7 +66,8 @@ def as_markdown(pages: Sequence[Sequence[Segment]]) -> tuple[str, list[tuple[int
                 starts.append((len(found), number))
             found += _rest_of_word(found, block.lines, words) if goes_on else block.lines
             last = block
-    return "\n".join(found), starts
+    # What is left of the marks of hyphens.
+    return "\n".join(found).replace("\u00ad\n", "-\n").replace("\u00ad", ""), starts
 
 
 def _goes_over(last: _Block, block: _Block) -> bool:
@@ -114,10 +116,13 @@ def _usual_gap(lines: Sequence[Line]) -> float:
 
 def _paragraph_end(lines: Sequence[Line], at: int, gap: float, *, is_large: bool) -> int:
     first = lines[at]
+    is_item = bool(_BULLET.match(first.text) or _NUMBER.match(first.text))
     width = max(line.right for line in lines)
     end = at + 1
     while end < len(lines):
         last, line = lines[end - 1], lines[end]
+        if _LEADER.search(last.text):
+            break
         if abs(line.size - first.size) > 0.6 or line.is_bold != first.is_bold or line.is_mono or len(line.cells) > 1:
             break
         if (last.bottom - line.bottom) > first.size * gap * 1.3 or last.bottom < line.bottom:
@@ -128,7 +133,9 @@ def _paragraph_end(lines: Sequence[Line], at: int, gap: float, *, is_large: bool
         if is_large and abs(line.left - last.left) > line.size and abs(line.middle - last.middle) > line.size:
             break
         is_short = last.right < width - 0.25 * (width - first.left)
-        if (is_short and last.text.endswith(_ENDS)) or (line.left > last.left + first.size and last.left <= first.left):
+        # The lines of an item stand below its text, and not its mark.
+        is_indented = line.left > last.left + first.size and last.left <= first.left
+        if (is_short and last.text.endswith(_ENDS)) or (is_indented and not (is_item and end == at + 1)):
             break
         end += 1
     return end
@@ -140,6 +147,9 @@ def _paragraph(lines: Sequence[Line], body: float, levels: dict[float, int], wor
     for line in lines[1:]:
         text = _joined(text, line.text, words)
     text = " ".join(text.split())
+    if (shorter := _LEADER.sub(" … ", text)) != text:
+        # Of a table of contents.
+        return _Block("item", [f"- {shorter.strip()}"], first.size)
     if len(text) <= _LONGEST_HEADING and len(lines) <= _MOST_HEADING_LINES and re.search(r"\w", text):
         if level := levels.get(first.size):
             return _Block("heading", [f"{'#' * level} {text}"])
@@ -160,6 +170,8 @@ def _joined(text: str, more: str, words: frozenset[str]) -> str:
         begin, rest = re.split(r"\s", text[:-1])[-1], re.split(r"\s|[.,;:!?)]", more, maxsplit=1)[0]
         # A word that is written with a hyphen elsewhere has one here.
         return text[:-1] + ("-" if f"{begin}-{rest}" in words else "") + more
+    if text.endswith("\u00ad"):
+        return text[:-1] + "-" + more
     return f"{text} {more}"
 
 

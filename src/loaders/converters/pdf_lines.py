@@ -9,7 +9,7 @@ from typing import NamedTuple
 _MARGIN = 0.1
 _APART = 1.9
 _FEWEST_PAGES = 3
-_MARK = re.compile(r"(?:[•◦▪‣·∙●○■–*-]|\uf0b7|\(?(?:\d{1,3}|[a-z])[.)]?)$")  # noqa: RUF001 - the dash of lists
+_MARK = re.compile(r"(?:[•◦▪‣·∙●○■–*-]|\uf0b7|\(?(?:\d{1,3}(?:\.\d{1,3})*|[a-z])[.)]?)$")  # noqa: RUF001 - the dash of lists
 _FARTHEST_MARK = 4.0
 _DIGITS = re.compile(r"\d+|\b[ivxlc]+\b")
 
