@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -28,6 +29,10 @@ _INHERITED = (
     "LD_LIBRARY_PATH",
 )
 _HEADER = struct.Struct("!Q")
+# Other processes want the processor too.
+_CLOCK = 2.0
+# What ends a process that has had its time; Windows has no such signal.
+_OUT_OF_TIME = -int(getattr(signal, "SIGXCPU", 1000))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,8 @@ class ConversionLimits:
     """What converting one file may take. Over it, the file fails, and no other.
 
     Attributes:
-        seconds: Time; a PDF of a thousand dense pages takes about 40.
+        seconds: Time of a processor, where the system can limit it, and twice as much by the clock. A PDF of a thousand
+            dense pages takes about 15.
         memory_bytes: Memory beside what the converters themselves take, where the system can limit it (not on Windows).
         characters: Length of the Markdown.
 
@@ -43,7 +49,7 @@ class ConversionLimits:
         InputError: One is not greater than 0.
     """
 
-    seconds: float = 60.0
+    seconds: float = 40.0
     memory_bytes: int = 512 * 2**20
     characters: int = 50_000_000
 
@@ -122,7 +128,7 @@ class Conversions:
             process.kill()
 
         # A pipe cannot be read with a time limit; a process that is killed closes it.
-        watch = threading.Timer(self._limits.seconds, kill)
+        watch = threading.Timer(_CLOCK * self._limits.seconds, kill)
         watch.start()
         try:
             answer = _exchange(process, json.dumps(request).encode(), content, 8 * self._limits.characters)
@@ -134,7 +140,7 @@ class Conversions:
         if answer is not None:
             return answer
         self.close()
-        if killed.is_set():
+        if killed.is_set() or process.returncode == _OUT_OF_TIME:
             raise UnreadableFileError(
                 f"{shown} takes more than {self._limits.seconds:g} s to convert. It is left out; split it, or give the "
                 f"loader a greater ConversionLimits.seconds."

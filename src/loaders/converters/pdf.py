@@ -4,8 +4,8 @@ import ctypes
 import itertools
 import math
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from ...errors import UnreadableFileError
 from ..text_places import Converted
@@ -21,6 +21,8 @@ _WIDEST_GAP = 0.75
 _NARROWEST_SPACE = 0.15
 # PDFium's own mark for a hyphen at a line's end.
 _HYPHENS = (0x02, 0xFFFE, 0xAD)
+_BLANK, _UNKNOWN = 0x20, 0xFFFD
+_FIRST_SURROGATE, _LOW_SURROGATES, _LAST_SURROGATE = 0xD800, 0xDC00, 0xE000
 _FIXED_PITCH, _FORCE_BOLD = 1, 1 << 18
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi", re.IGNORECASE)
 _MONO = re.compile(r"mono|monl|courier|consol|menlo|typewriter|cmtt", re.IGNORECASE)
@@ -76,43 +78,45 @@ def _segments(document: Any, number: int, shown: str) -> list[Segment]:
         page.close()
 
 
-class _Glyph:
+class _Glyph(NamedTuple):
     """A character that can be seen: what it is, and where."""
 
-    __slots__ = ("at", "bottom", "character", "left", "right", "top")
-
-    def __init__(self, at: int, character: str, box: Any) -> None:
-        self.at = at
-        self.character = character
-        self.left: float = box.left
-        self.right: float = box.right
-        self.bottom: float = box.bottom
-        self.top: float = box.top
-
-
-def _glyphs(raw: Any, count: int) -> Iterator[_Glyph]:
-    import pypdfium2.raw as pdfium
-
-    box = pdfium.FS_RECTF()
-    high = 0
-    for at in range(count):
-        code = pdfium.FPDFText_GetUnicode(raw, at)
-        if 0xD800 <= code < 0xDC00:
-            high = code
-            continue
-        if 0xDC00 <= code < 0xE000:
-            code, high = (0x10000 + ((high - 0xD800) << 10) + code - 0xDC00, 0) if high else (0xFFFD, 0)
-        character = "\u00ad" if code in _HYPHENS else chr(code) if code else "\ufffd"
-        if character.isspace() or (code < 0x20 and code not in _HYPHENS):
-            continue
-        if pdfium.FPDFText_GetLooseCharBox(raw, at, ctypes.byref(box)):
-            yield _Glyph(at, character, box)
+    at: int
+    character: str
+    left: float
+    right: float
+    bottom: float
+    top: float
 
 
 def _runs(raw: Any, count: int) -> Iterator[Segment]:
+    """Characters that follow each other on a line; of a page there are thousands, so that little is done for each."""
+    import pypdfium2.raw as pdfium
+
+    unicode_of, box_of, is_generated = (
+        pdfium.FPDFText_GetUnicode,
+        pdfium.FPDFText_GetLooseCharBox,
+        pdfium.FPDFText_IsGenerated,
+    )
+    box = pdfium.FS_RECTF()
+    where = ctypes.byref(box)
     run: list[_Glyph] = []
-    for glyph in _glyphs(raw, count):
-        if run and not _goes_on(raw, run[-1], glyph):
+    high = 0
+    for at in range(count):
+        code = unicode_of(raw, at)
+        if code <= _BLANK and code not in _HYPHENS and code:
+            continue
+        if _FIRST_SURROGATE <= code < _LAST_SURROGATE:
+            if code < _LOW_SURROGATES:
+                high = code
+                continue
+            code = 0x10000 + ((high - _FIRST_SURROGATE) << 10) + code - _LOW_SURROGATES if high else _UNKNOWN
+            high = 0
+        character = "\u00ad" if code in _HYPHENS else chr(code or _UNKNOWN)
+        if character.isspace() or not box_of(raw, at, where):
+            continue
+        glyph = _Glyph(at, character, box.left, box.right, box.bottom, box.top)
+        if run and not _goes_on(run[-1], glyph, lambda found: bool(is_generated(raw, found))):
             yield _segment(raw, run)
             run = []
         run.append(glyph)
@@ -120,18 +124,16 @@ def _runs(raw: Any, count: int) -> Iterator[Segment]:
         yield _segment(raw, run)
 
 
-def _goes_on(raw: Any, last: _Glyph, glyph: _Glyph) -> bool:
-    import pypdfium2.raw as pdfium
-
-    height = max(last.top - last.bottom, 1.0)
-    shared = min(last.top, glyph.top) - max(last.bottom, glyph.bottom)
-    if shared < 0.5 * min(height, max(glyph.top - glyph.bottom, 1.0)):
-        return False
+def _goes_on(last: _Glyph, glyph: _Glyph, is_generated: Callable[[int], bool]) -> bool:
+    height = last.top - last.bottom or 1.0
+    if last.bottom != glyph.bottom or last.top != glyph.top:
+        shared = min(last.top, glyph.top) - max(last.bottom, glyph.bottom)
+        if shared < 0.5 * min(height, glyph.top - glyph.bottom or 1.0):
+            return False
     distance = (glyph.left - last.right) / height
     if distance < _WIDEST_GAP:
         return distance > -0.5
-    is_blank = glyph.at - last.at > 1 and int(pdfium.FPDFText_IsGenerated(raw, last.at + 1)) == 0
-    return is_blank and distance < _WIDEST_BLANK
+    return distance < _WIDEST_BLANK and glyph.at - last.at > 1 and not is_generated(last.at + 1)
 
 
 def _segment(raw: Any, run: list[_Glyph]) -> Segment:

@@ -72,7 +72,7 @@ def _limit(limits: dict[str, Any], begin: int) -> None:
     except ImportError:  # Windows
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = math.ceil(used.ru_utime + used.ru_stime + limits["seconds"]) + 1
+    seconds = math.ceil(used.ru_utime + used.ru_stime + limits["seconds"])
     for kind, wanted in ((resource.RLIMIT_CPU, seconds), (resource.RLIMIT_AS, begin + limits["memory_bytes"])):
         hardest = resource.getrlimit(kind)[1]
         try:
