@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .indexing.report import SyncReport
     from .indexing.sync import async_sync, sync
     from .loaders.markdown import MarkdownLoader
+    from .loaders.site import SiteLoader
     from .loaders.splitters import MarkdownSplitter, MarkerSplitter
     from .models.chat import chat_model, swappable_chat_model
     from .models.embeddings import embedding_model
@@ -50,6 +51,7 @@ _MODULES = {
     "RagPart": ".chains.rag_types",
     "SYSTEM_PROMPT": ".chains.prompts",
     "Settings": ".settings",
+    "SiteLoader": ".loaders.site",
     "SyncReport": ".indexing.report",
     "USER_PROMPT": ".chains.prompts",
     "async_sync": ".indexing.sync",
@@ -84,6 +86,7 @@ __all__ = [
     "RagOutput",
     "RagPart",
     "Settings",
+    "SiteLoader",
     "SyncReport",
     "async_sync",
     "chat_model",
