@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import InputError
+from ..extras import install_line
 from .glob_patterns import Globs, States
 from .ignoring import is_made
 from .kinds import EXTRA, KINDS, is_known, is_readable, suffix_of
 
-NEEDS_EXTRA = f"needs pip install 'milvus-rag[{EXTRA}]'"
+# Why such a file was passed over; the install line comes where that is said.
+NEEDS_EXTRA = f"needs the extra {EXTRA}"
 """Why a file is passed over whose kind needs a package that is not there."""
 
 _ALL = "**"
@@ -111,7 +113,7 @@ class Survey:
         taken = f"Taken: {_count(self.taken)} ({_kinds(kinds)})"
         line = f"{taken}; passed over: {' and '.join(parts)}." if parts else f"{taken}."
         missing = sorted({suffix_of(name) for name, reason in self.passed.items() if reason == NEEDS_EXTRA})
-        return f"{line} For {', '.join(missing)}: {NEEDS_EXTRA.removeprefix('needs ')}" if missing else line
+        return f"{line} For {', '.join(missing)}: {install_line(EXTRA)}." if missing else line
 
 
 class LastSurvey:

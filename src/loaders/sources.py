@@ -12,8 +12,10 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from ..errors import EmptySourceError, LoaderError, SourceTooLargeError, UnreadableFileError
+from ..extras import install_line
 from .glob_patterns import States
 from .ignoring import IGNORE_FILES, IgnoreRules, is_environment, read_patterns, rules_above
+from .kinds import EXTRA
 from .selection import NEEDS_EXTRA, Selection
 
 Report = Callable[[LoaderError], None]
@@ -236,7 +238,7 @@ def _found_instead(passed: Mapping[str, str]) -> str:
     if not files:
         return ""
     if missing := sorted(name for name in files if passed[name] == NEEDS_EXTRA):
-        return f" {', '.join(missing[:3])} {NEEDS_EXTRA}."
+        return f" {', '.join(missing[:3])} {NEEDS_EXTRA}: {install_line(EXTRA)}."
     return f" There are others, such as {', '.join(sorted(files)[:3])}."
 
 
