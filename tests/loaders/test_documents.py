@@ -246,8 +246,7 @@ class TestWithoutTheExtra:
         assert loader.survey is not None
         assert loader.survey.passed == {"b.pdf": NEEDS_EXTRA, "c.png": "not chosen"}
         assert str(loader.survey) == (
-            "Taken: 1 file (1 .md); passed over: 2 files (1 .pdf, 1 .png). "
-            "For .pdf: pip install 'milvus-rag[documents]'"
+            f"Taken: 1 file (1 .md); passed over: 2 files (1 .pdf, 1 .png). For .pdf: {install_line('documents')}."
         )
         assert not loader.covers("b.pdf")
 
