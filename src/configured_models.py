@@ -63,6 +63,7 @@ def configured_chat_model(
         spec,
         timeout=settings.model_timeout,
         answer_timeout=settings.answer_timeout,
+        retry_seconds=settings.retry_seconds,
         max_tokens=settings.max_tokens or DEFAULT_ANSWER_TOKENS,
         accept_cut_off=settings.max_tokens is not None,
         **{name: value for name, value in options.items() if value is not None},

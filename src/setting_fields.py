@@ -256,6 +256,12 @@ class SettingFields:
     answer_timeout: Annotated[
         float, Setting("Seconds that a whole answer may take.", Group.CHAT, gt=0, variable_only=_SECONDS_WHY)
     ] = 600.0
+    retry_seconds: Annotated[
+        float,
+        Setting(
+            "Seconds in which a chat model that fails is asked again.", Group.CHAT, ge=0, variable_only=_SECONDS_WHY
+        ),
+    ] = 20.0
     citations: Annotated[
         bool, Setting("Have the answer cite its passages by number, and check what it cites.", Group.CHAT)
     ] = True

@@ -45,6 +45,7 @@ def chat_model(
     answer_timeout: float = DEFAULT_ANSWER_TIMEOUT,
     max_retries: int = DEFAULT_MAX_RETRIES,
     backoff: float = DEFAULT_BACKOFF,
+    retry_seconds: float | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
     accept_cut_off: bool = True,
@@ -63,6 +64,7 @@ def chat_model(
         answer_timeout: Seconds that a whole answer may take, however alive the server is.
         max_retries: Further calls after 429, 5xx or a failed connection; ``Retry-After`` is honoured.
         backoff: Seconds before the first retry where the provider does not say; doubles each time.
+        retry_seconds: Seconds after the first call in which another one may begin; by default any number.
         temperature: How freely the model chooses its words, by default its own.
         max_tokens: Most tokens of an answer, thoughts included; by default no limit but the server's.
         accept_cut_off: Whether an answer that reaches ``max_tokens`` is as wanted. If not, it is an error, as it is
@@ -93,7 +95,7 @@ def chat_model(
         refused = {name for name, value in (("api_key", api_key), ("base_url", base_url)) if value is not None}
         return _local(parsed, options, refused | (options.keys() & asked.keys()))
     endpoint = resolve_endpoint(parsed, "chat", api_key=api_key, base_url=base_url)
-    policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout)
+    policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout, within=retry_seconds)
     row = parsed.provider
     require(row.chat_package or "", row.extras[0], f"The provider {row.name}")
     warn_if_retired(endpoint, stacklevel=2)

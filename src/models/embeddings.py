@@ -36,6 +36,7 @@ def embedding_model(
     timeout: float = DEFAULT_TIMEOUT,
     max_retries: int = DEFAULT_MAX_RETRIES,
     backoff: float = DEFAULT_BACKOFF,
+    retry_seconds: float | None = None,
     dimension: int | None = None,
     query_prefix: str | None = None,
     document_prefix: str | None = None,
@@ -56,6 +57,7 @@ def embedding_model(
         timeout: Seconds for a request.
         max_retries: Further calls after 429, 5xx or a failed connection; ``Retry-After`` is honoured.
         backoff: Seconds before the first retry where the provider does not say; doubles each time.
+        retry_seconds: Seconds after the first call in which another one may begin; by default any number.
         dimension: Length of a vector to ask for, by default what the table says for the model, or the model's own.
         query_prefix: Put in front of a question, by default what the model wants.
         document_prefix: Put in front of a document, by default what the model wants.
@@ -90,7 +92,7 @@ def embedding_model(
     if pooling is not None:
         raise InputError(f"pooling= is for models in folders: {parsed.name} pools where it is served.")
     endpoint = resolve_endpoint(parsed, "embedding", api_key=api_key, base_url=base_url)
-    policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout)
+    policy = RetryPolicy.checked(max_retries=max_retries, backoff=backoff, timeout=timeout, within=retry_seconds)
     traits = embedding_traits(endpoint.model)
     wrapping = Wrapping(
         query_prefix=traits.query_prefix if query_prefix is None else query_prefix,

@@ -1,17 +1,27 @@
 """Who may talk to the server: by key, by host name, and on which addresses it may listen at all."""
 
+import asyncio
 import hmac
 import ipaddress
+import math
+import socket
 from collections.abc import Callable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import SettingsError
+from .allowances import Allowances, client_of
+from .cross_site import is_from_another_site
 from .failures import RefusedRequestError
 from .settings import ServerSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
+# Keys that a client may try one directly after the other, seconds until it may try another, and how many may be waiting
+# for that: who sends more at once is told to come back.
+_TRIES: Final = 10
+_SECONDS_A_TRY: Final = 1.0
+_WAITING_TRIES: Final = 5
 
 
 class Access:
@@ -29,6 +39,7 @@ class Access:
         self._expected = f"Bearer {key}".encode() if key else None
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._is_public = is_public
+        self._tries = Allowances(at_once=_TRIES, seconds=_SECONDS_A_TRY)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or not.
@@ -38,21 +49,41 @@ class Access:
         """
         if scope["type"] == "http":
             headers = dict(scope["headers"])
-            if self._hosts and _host_name(headers.get(b"host", b"")) not in self._hosts:
+            if self._hosts and not self._answers_for(_host_name(headers.get(b"host", b""))):
                 # A web page elsewhere could give its own name this server's address, and read it through the browser.
                 raise RefusedRequestError(421, "This server does not answer for that host name.")
-            if self._expected is not None and not self._is_public(scope):
-                self._check_key(headers.get(b"authorization", b""))
+            if self._expected is None:
+                if is_from_another_site(scope):
+                    # A browser sends it for any page that somebody looks at, who pays for the answer.
+                    raise RefusedRequestError(403, "This server takes no questions from pages of other sites.")
+            elif not self._is_public(scope):
+                await self._check_key(headers.get(b"authorization", b""), client_of(scope))
         await self._app(scope, receive, send)
 
-    def _check_key(self, given: bytes) -> None:
+    def _answers_for(self, name: str) -> bool:
+        # Where this machine is meant, by any of its own addresses: nobody can give these to a name of his.
+        return name in self._hosts or ("localhost" in self._hosts and is_loopback(name))
+
+    async def _check_key(self, given: bytes, client: str) -> None:
+        if not given:
+            # What a browser does first is no try.
+            raise _refused_key()
+        now = asyncio.get_running_loop().time()
+        wait = self._tries.wait(client, now)
+        if wait > _WAITING_TRIES * _SECONDS_A_TRY:
+            # Not looked at, or many at once would find the key as fast as ever.
+            raise RefusedRequestError(
+                429, "Too many wrong keys. Try again in a moment.", {"Retry-After": str(math.ceil(wait))}
+            )
+        self._tries.take(client, now)
+        if wait:
+            await asyncio.sleep(wait)
         scheme, _, key = given.partition(b" ")
         # The name of the scheme has no case: RFC 9110, 11.1.
         normalised = b"Bearer " + key.strip() if scheme.lower() == b"bearer" else given
         if not hmac.compare_digest(normalised, self._expected or b""):
-            raise RefusedRequestError(
-                401, "The server needs its key, as a bearer token.", {"WWW-Authenticate": 'Bearer realm="milvus-rag"'}
-            )
+            raise _refused_key()
+        self._tries.give_back(client)
 
 
 def check_binding(settings: ServerSettings) -> None:
@@ -81,9 +112,22 @@ def is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return False
+        try:
+            # The short forms, such as 127.1.
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except OSError:
+            return False
+    # Python before 3.13 asks the longer address only.
+    inner = getattr(address, "ipv4_mapped", None)
+    return (inner or address).is_loopback
+
+
+def _refused_key() -> RefusedRequestError:
+    return RefusedRequestError(
+        401, "The server needs its key, as a bearer token.", {"WWW-Authenticate": 'Bearer realm="milvus-rag"'}
+    )
 
 
 def _host_name(header: bytes) -> str:

@@ -1,27 +1,33 @@
 """The server: routes, layers, and what lives as long as it does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from itertools import chain as chained
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from langchain_core.runnables.config import run_in_executor
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from ..chains.rag import rag_chain
 from ..errors import StoreUnavailableError
 from ..settings import Settings
 from .access import Access
+from .head_requests import HeadRequests
 from .index import Index
 from .limits import RequestLimits
 from .metrics import Metrics
 from .observation import Observation, logger
 from .page_routes import FOLDER, PageFiles, page_router
 from .prefix import Prefix, route_path
+from .request_rate import RequestRate
+from .route_names import route_name
 from .routes import langserve_router
 from .served_runnables import ServedChat, ServedRetriever, served_chat
 from .settings import ServerSettings, server_settings
@@ -54,16 +60,24 @@ def build_app(settings: Settings) -> FastAPI:
     chain = rag_chain(
         ServedRetriever(index, metrics), chat, citations=settings.citations, language=lambda: index.language
     )
-    app.include_router(page_router(settings, chat.names))
-    app.include_router(_operations_router(index, metrics))
-    app.include_router(langserve_router(chain, "/rag", settings, is_answer=False))
     answer = chain.pick("answer").with_types(output_type=str)
-    app.include_router(langserve_router(answer, "/answer", settings, is_answer=True))
+    routers = (
+        page_router(settings, chat.names),
+        _operations_router(index, metrics),
+        langserve_router(chain, "/rag", settings, is_answer=False),
+        langserve_router(answer, "/answer", settings, is_answer=True),
+    )
+    for router in routers:
+        app.include_router(router)
     app.mount(_PAGE, PageFiles(directory=FOLDER), name="page")
     # The last one added is the outermost.
+    app.add_middleware(HeadRequests)
     app.add_middleware(RequestLimits, settings=settings, metrics=metrics, applies_to=_costs)
+    app.add_middleware(RequestRate, a_minute=settings.max_questions_per_minute, applies_to=_costs)
     app.add_middleware(Access, settings=settings, is_public=_is_public)
-    app.add_middleware(Observation, metrics=metrics, route_of=_route_of, log_questions=settings.log_questions)
+    # What FastAPI makes of them is its own affair.
+    route_of = partial(_route_of, [*app.routes, *chained.from_iterable(router.routes for router in routers)])
+    app.add_middleware(Observation, metrics=metrics, route_of=route_of, log_questions=settings.log_questions)
     app.add_middleware(Prefix, prefix=settings.root_path, first_segments=_FIRST_SEGMENTS)
     return app
 
@@ -127,10 +141,6 @@ def _is_public(scope: Scope) -> bool:
     return path in _PUBLIC or path.startswith(f"{_PAGE}/")
 
 
-def _route_of(scope: Scope) -> str:
+def _route_of(routes: Sequence[BaseRoute], scope: Scope) -> str:
     """The route of a request as it is declared; files and strangers' paths by one name each."""
-    path = route_path(scope)
-    if path.startswith(f"{_PAGE}/"):
-        return _PAGE
-    route = scope.get("route")
-    return str(getattr(route, "path", "")) or "other"
+    return _PAGE if route_path(scope).startswith(f"{_PAGE}/") else route_name(routes, scope)

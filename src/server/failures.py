@@ -81,9 +81,11 @@ class ErrorBody(BaseModel):
 
 ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": ErrorBody, "description": "The key is missing or wrong."},
+    403: {"model": ErrorBody, "description": "A page of another site asks, and there is no key."},
     408: {"model": ErrorBody, "description": "The request did not arrive in time."},
     413: {"model": ErrorBody, "description": "The request is too large."},
     422: {"model": ErrorBody, "description": "The request cannot be used."},
+    429: {"model": ErrorBody, "description": "Too many questions in a minute, or too many wrong keys."},
     500: {"model": ErrorBody, "description": "The server failed."},
     502: {"model": ErrorBody, "description": "The model gave no usable answer."},
     503: {"model": ErrorBody, "description": "Busy, or the database or the model is not available."},

@@ -4,8 +4,12 @@ import json
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
+
+from .stderr_lines import stderr_lines
 
 try:
     from langchain_core._api import LangChainDeprecationWarning as _Deprecation
@@ -50,13 +54,22 @@ class TextFormatter(logging.Formatter):
         return " ".join([text, *(f"{name}={_plain(value)}" for name, value in fields.items())])
 
 
-def configure_logs(style: Literal["json", "text"]) -> None:
-    """Send the logs of the server, of uvicorn and of the library to stderr in one style."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+@contextmanager
+def logs(style: Literal["json", "text"]) -> Iterator[None]:
+    """Send logs to stderr in one style until the block ends; as JSON, also whatever else is written there."""
+    with stderr_lines() if style == "json" else nullcontext(sys.stderr) as stream:
+        _configure(stream, JsonFormatter() if style == "json" else TextFormatter())
+        yield
+
+
+def _configure(stream: TextIO, formatter: logging.Formatter) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(formatter)
     logging.captureWarnings(capture=True)
     # LangServe calls what LangChain calls deprecated, at each request anew.
     warnings.filterwarnings("ignore", category=_Deprecation)
+    # Of the libraries that bring no handler, what would be printed as it is.
+    logging.getLogger().handlers = [handler]
     for name, level in (("milvus_rag", logging.INFO), ("uvicorn", logging.WARNING), ("py.warnings", logging.WARNING)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

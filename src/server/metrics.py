@@ -30,7 +30,10 @@ class Metrics:
             "milvus_rag_requests_in_progress", "Requests that are being answered.", registry=self.registry
         )
         self.errors = Counter(
-            "milvus_rag_errors", "Requests that failed, by what went wrong.", ["error"], registry=self.registry
+            "milvus_rag_errors",
+            "Requests that failed, by the kind of what went wrong, and by its class.",
+            ["kind", "error"],
+            registry=self.registry,
         )
         self.search_seconds = Histogram(
             "milvus_rag_search_seconds", "Time of a search.", buckets=_BUCKETS, registry=self.registry

@@ -72,7 +72,7 @@ class Observation:
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         if record.error:
-            self._metrics.errors.labels(record.error).inc()
+            self._metrics.errors.labels(record.kind, record.error).inc()
         fields: dict[str, Any] = {
             "id": record.id,
             "method": scope["method"],
@@ -85,6 +85,7 @@ class Observation:
         if record.hits is not None:
             fields["hits"] = record.hits
         if record.error:
+            fields["kind"] = record.kind
             fields["error"] = record.error
         if record.detail:
             fields["detail"] = record.detail

@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
+from .failure_kinds import kind_of
+
 # What proxies and clients send as a request id; anything else could forge log lines.
 _SOUND_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
@@ -20,6 +22,7 @@ class RequestRecord:
         hits: Passages found, over all questions of a batch; None where nothing was searched.
         questions: The questions.
         error: Class name of what went wrong, empty when nothing did.
+        kind: What went wrong, by one of few names, see `kind_of`.
         detail: What went wrong, for the operator.
     """
 
@@ -28,6 +31,7 @@ class RequestRecord:
     hits: int | None = None
     questions: list[str] = field(default_factory=list)
     error: str = ""
+    kind: str = ""
     detail: str = ""
 
     def note_model(self, name: str) -> None:
@@ -42,7 +46,7 @@ class RequestRecord:
     def note_error(self, error: BaseException, detail: str = "") -> None:
         """Remember the first thing that went wrong."""
         if not self.error:
-            self.error, self.detail = type(error).__name__, detail
+            self.error, self.kind, self.detail = type(error).__name__, kind_of(error), detail
 
 
 # The request that the running task answers. Tasks and threads that it starts inherit it.

@@ -7,19 +7,24 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import uvicorn
 from sse_starlette import sse
 
-from ..errors import CollectionNotFoundError, SettingsError, StoreUnavailableError
+from ..errors import CollectionNotFoundError, StoreUnavailableError
 from .access import check_binding, default_hosts
 from .app import build_app
+from .connections import ACCEPTED_AT_ONCE, Connections, connection_limit
 from .index import Index
-from .logs import configure_logs
+from .listening import address_of, listen
+from .logs import logs
 from .settings import ServerSettings
+
+if TYPE_CHECKING:
+    import asyncio
 
 logger = logging.getLogger("milvus_rag.server")
 
@@ -40,9 +45,9 @@ def run_server(settings: ServerSettings, *, beside: Callable[[threading.Event], 
     """
     check_binding(settings)
     settings = settings.model_copy(update={"allowed_hosts": default_hosts(settings)})
-    listener = listen(settings.host, settings.port)
-    with listener:
-        configure_logs(settings.log_format)
+    with ExitStack() as opened:
+        listeners = [opened.enter_context(listener) for listener in listen(settings.host, settings.port)]
+        opened.enter_context(logs(settings.log_format))
         app = build_app(settings)
         _look_before(app.state.index, is_lite_here="://" not in settings.uri)
         # It replaces uvicorn's signal handler by one that cuts every event stream at once. Later releases do not.
@@ -51,16 +56,22 @@ def run_server(settings: ServerSettings, *, beside: Callable[[threading.Event], 
             unpatch()
         config = uvicorn.Config(
             app,
+            # A callable that makes one is what uvicorn calls, though it asks for a class.
+            http=cast("type[asyncio.Protocol]", _connections(settings).protocol),
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
-            backlog=_BACKLOG,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            # So many are accepted before any of them is counted; asyncio uses one number for that and for the queue.
+            backlog=ACCEPTED_AT_ONCE,
             timeout_graceful_shutdown=round(settings.shutdown_timeout),
         )
         # uvicorn raises the signal again when it has stopped: by then a SIGTERM has been obeyed.
         signal.signal(signal.SIGTERM, _exit)
         with _running(beside):
-            _Server(config, address_of(listener, settings.root_path)).run(sockets=[listener])
+            _Server(config, address_of(listeners[0], settings.root_path)).run(sockets=listeners)
 
 
 @contextmanager
@@ -86,6 +97,13 @@ def _running(beside: Callable[[threading.Event], None] | None) -> Iterator[None]
         thread.join(_BESIDE_SECONDS)
 
 
+def _connections(settings: ServerSettings) -> Connections:
+    limit = connection_limit(settings.max_connections, in_progress=settings.max_in_progress)
+    if settings.max_connections and limit < settings.max_connections:
+        logger.warning("There can be %d connections at once: the limit of open files allows no more.", limit)
+    return Connections(limit=limit, head_timeout=settings.head_timeout, send_timeout=settings.request_timeout)
+
+
 class _Server(uvicorn.Server):
     """uvicorn, which says where it listens when it does."""
 
@@ -95,41 +113,13 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
         # What was loaded until now stays. To look through it for garbage took 0.2 s each time, in which nobody was
         # answered.
         gc.collect()
         gc.freeze()
         logger.info("Listening on %s", self._address)
-
-
-def address_of(listener: socket.socket, root_path: str = "") -> str:
-    """The URL of the chat page."""
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}{root_path}/"
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Open the socket that the server will listen on.
-
-    Raises:
-        SettingsError: There is no such address here, or the port is taken.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        # With the protocol: asyncio sends small packets at once only on sockets that name it, and else every answer
-        # waits 40 ms for the client's delayed acknowledgement.
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as exc:
-        raise SettingsError(
-            f"Cannot listen on {host} port {port}: {exc.strerror or exc}. Choose another with --host and --port."
-        ) from exc
-    return listener
 
 
 def _look_before(index: Index, *, is_lite_here: bool) -> None:

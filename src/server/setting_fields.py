@@ -45,6 +45,14 @@ class ServerSettingFields(SettingFields):
             flags=("--allow-host",),
         ),
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Addresses of reverse proxies, whose word is taken for who asks (X-Forwarded-For).",
+            Group.SERVER,
+            flags=("--trust-proxy",),
+        ),
+    ] = ("127.0.0.1", "::1")
     allowed_llms: Annotated[
         tuple[str, ...],
         Setting("Chat models that requests may choose beside the one of --llm.", Group.SERVER, flags=("--allow-llm",)),
@@ -61,6 +69,29 @@ class ServerSettingFields(SettingFields):
     max_in_progress: Annotated[
         int, Setting("Requests that are answered at once.", Group.SERVER, ge=1, variable_only=_LIMIT)
     ] = 128
+    max_connections: Annotated[
+        int | None,
+        Setting(
+            "Connections that are open at once; the longest idle one of the client with most of them makes room.",
+            Group.SERVER,
+            default="what the limit of open files allows, up to 4,096",
+            ge=1,
+            variable_only=_LIMIT,
+        ),
+    ] = None
+    max_questions_per_minute: Annotated[
+        int | None,
+        Setting(
+            "Requests with questions that one client may send in a minute.",
+            Group.SERVER,
+            default="any number",
+            ge=1,
+            variable_only=_LIMIT,
+        ),
+    ] = None
+    head_timeout: Annotated[
+        float, Setting("Seconds until the head of a request must be there.", Group.SERVER, gt=0, variable_only=_LIMIT)
+    ] = 10.0
     request_timeout: Annotated[
         float, Setting("Seconds that a request may take.", Group.SERVER, gt=0, variable_only=_LIMIT)
     ] = 120.0

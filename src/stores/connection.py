@@ -72,6 +72,8 @@ _UNHASHABLE_MESSAGE = "unhashable type"
 _TRIES = 8
 _FLUSHED_MESSAGE = "current_seq is monotonic"
 _CLOSED_MESSAGE = "should create connection first"
+# INT_MAX, which gRPC takes for no keep-alive: GRPC_ARG_KEEPALIVE_TIME_MS.
+_NEVER = 2**31 - 1
 
 
 class CollectionNotLoadedError(StoreError):
@@ -285,7 +287,16 @@ def connection_arguments(uri: str, token: str | None, db_name: str | None, timeo
         arguments["token"] = token
     if db_name:
         arguments["db_name"] = db_name
+    if is_file_uri(uri) or _is_on_this_machine(uri):
+        # pymilvus pings each ten seconds, also where nothing is asked. Milvus Lite, which has gRPC's own defaults,
+        # takes that for abuse and hangs up (too_many_pings). On this machine a server that ends is noticed without.
+        arguments["grpc_options"] = {"grpc.keepalive_time_ms": _NEVER, "grpc.keepalive_permit_without_calls": 0}
     return arguments
+
+
+def _is_on_this_machine(uri: str) -> bool:
+    parts = urlsplit(uri)
+    return parts.scheme == "unix" or parts.hostname in ("localhost", "::1") or (parts.hostname or "").startswith("127.")
 
 
 def _translate(exc: Exception, uri: str, collection: str | None, expression: str | None) -> StoreError | FilterError:

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from milvus_rag.attempts import retries_told_to
 from milvus_rag.errors import (
     AuthenticationError,
     InputError,
@@ -98,6 +99,26 @@ class TestCalls:
             run(Flaky(httpx.ConnectError("refused")), calls(0), is_async=is_async)
         assert isinstance(caught.value.__cause__, httpx.ConnectError)
 
+    def test_makes_no_call_that_would_begin_too_late(self, is_async: bool) -> None:
+        made = calls(6)
+        late = Calls(made.endpoint, RetryPolicy(backoff=50.0, within=20.0))
+        call = Flaky(*[httpx.ConnectError("refused")] * 9)
+        with pytest.raises(ProviderUnavailableError):
+            run(call, late, is_async=is_async)
+        assert call.count == 1
+        asked = Flaky(RateLimitError("429", retry_after=21.0))
+        with pytest.raises(RateLimitError):
+            run(asked, late, is_async=is_async)
+        assert asked.count == 1
+
+    def test_tells_whoever_listens_that_a_call_is_made_again(self, is_async: bool) -> None:
+        told: list[float] = []
+        with retries_told_to(told.append):
+            assert run(Flaky(*[httpx.ConnectError("refused")] * 2), calls(3), is_async=is_async) == "answer"
+        assert told == [0.0, 0.0]
+        run(Flaky(httpx.ConnectError("refused")), calls(3), is_async=is_async)
+        assert len(told) == 2
+
     def test_leaves_out_a_cause_that_shows_the_key(self, is_async: bool) -> None:
         with pytest.raises(ProviderUnavailableError) as caught:
             run(Flaky(httpx.ConnectError(f"refused for {KEY}")), calls(0), is_async=is_async)
@@ -125,7 +146,12 @@ class TestRetryPolicy:
 
     @pytest.mark.parametrize(
         ("arguments", "name"),
-        [({"max_retries": -1}, "max_retries"), ({"backoff": -0.1}, "backoff"), ({"timeout": 0}, "timeout")],
+        [
+            ({"max_retries": -1}, "max_retries"),
+            ({"backoff": -0.1}, "backoff"),
+            ({"timeout": 0}, "timeout"),
+            ({"within": -1}, "retry_seconds"),
+        ],
     )
     def test_refuses_arguments_that_make_no_sense(self, arguments: dict[str, float], name: str) -> None:
         good = {"max_retries": 1, "backoff": 1.0, "timeout": 1.0}

@@ -15,7 +15,7 @@ import pytest
 from langchain_core.documents import Document
 
 from milvus_rag import open_store
-from milvus_rag.server.running import listen
+from milvus_rag.server.listening import listen
 from support.lite_server import LiteServer
 from support.served import Served, asking, serving
 from support.slow_model import SlowModel
@@ -233,5 +233,6 @@ def test_after_its_time_a_stopping_server_does_not_wait(index_uri: str, tmp_path
 
 def test_small_answers_are_sent_at_once() -> None:
     """asyncio turns Nagle's algorithm off only where a socket names its protocol."""
-    with listen("127.0.0.1", 0) as listener:
+    (listener,) = listen("127.0.0.1", 0)
+    with listener:
         assert listener.proto == socket.IPPROTO_TCP

@@ -25,6 +25,8 @@ DOCUMENTED = {
     "fastapi.exceptions": "in FastAPI's reference",
     "fastembed.rerank.cross_encoder.TextCrossEncoder": "in fastembed's README",
     "google.genai": "in the README of google-genai",
+    "grpc.keepalive_permit_without_calls": "a channel argument, in gRPC's grpc_types.h and its guide",
+    "grpc.keepalive_time_ms": "the same",
     "langchain_community.document_compressors.jina_rerank": "its class is exported by the package above",
     "langchain_core": "LangChain's reference has all modules",
     "langchain_milvus.utils.sparse": "in the documentation of langchain-milvus",
@@ -37,6 +39,7 @@ DOCUMENTED = {
     "pymilvus.model": "the blog post's kinds of functions, in the reference of pymilvus.model",
     "rich": "in Rich's reference",
     "starlette": "in Starlette's documentation",
+    "tenacity.stop": "in tenacity's reference",
     "tenacity.wait": "in tenacity's reference",
 }
 # Attributes with an underscore that a language's or a library's documentation gives to its users.

@@ -72,11 +72,16 @@ def asking(url: str, body: Any, headers: Mapping[str, str] | None = None) -> Ite
 
 @contextlib.contextmanager
 def serving(
-    uri: str, *arguments: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    uri: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    files: int | None = None,
 ) -> Iterator[Served]:
-    """Run the server on a free port until the block ends."""
+    """Run the server on a free port until the block ends; it may have so many files open."""
+    limited = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
     process = subprocess.Popen(
-        [_PROGRAM, "serve", "--port", "0", "--uri", uri, *arguments],
+        [*limited, _PROGRAM, "serve", "--port", "0", "--uri", uri, *arguments],
         env={**os.environ, **(environment or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 import tenacity
+from tenacity.stop import stop_base
 from tenacity.wait import wait_base
 
-from ...attempts import is_only_attempt
+from ...attempts import is_only_attempt, tell_retry
 from ...errors import InputError, MilvusRagError, ProviderUnavailableError, RateLimitError
 from .endpoints import Endpoint
 from .failures import leaks_key, translate
@@ -39,14 +40,16 @@ class RetryPolicy:
         max_retries: Calls after the first one.
         backoff: Seconds before the first retry; doubles each time, with jitter, unless the provider says how long.
         longest_wait: Most seconds between two calls. A provider that asks for more is not called again.
+        within: Seconds after the beginning of the first call in which another one may begin; None for any.
     """
 
     max_retries: int = DEFAULT_MAX_RETRIES
     backoff: float = DEFAULT_BACKOFF
     longest_wait: float = 60.0
+    within: float | None = None
 
     @classmethod
-    def checked(cls, *, max_retries: int, backoff: float, timeout: float) -> "RetryPolicy":
+    def checked(cls, *, max_retries: int, backoff: float, timeout: float, within: float | None = None) -> "RetryPolicy":
         """Make a policy from a user's arguments.
 
         Raises:
@@ -58,7 +61,15 @@ class RetryPolicy:
             raise InputError(f"backoff must be 0 or more seconds, not {backoff}.")
         if timeout <= 0:
             raise InputError(f"timeout must be more than 0 seconds, not {timeout}.")
-        return cls(max_retries=max_retries, backoff=backoff)
+        if within is not None and within < 0:
+            raise InputError(f"retry_seconds must be 0 or more, not {within}.")
+        return cls(max_retries=max_retries, backoff=backoff, within=within)
+
+    @property
+    def stop(self) -> stop_base:
+        """When no other call is made."""
+        by_number = tenacity.stop_after_attempt(1 + self.max_retries)
+        return by_number if self.within is None else by_number | tenacity.stop_before_delay(self.within)
 
     def allows(self, error: BaseException) -> bool:
         """Whether another call may help."""
@@ -118,7 +129,7 @@ class Calls:
     def retrying(self) -> dict[str, Any]:
         """Arguments of tenacity's ``Retrying`` and ``AsyncRetrying``."""
         return {
-            "stop": tenacity.stop_after_attempt(1 + self.policy.max_retries),
+            "stop": self.policy.stop,
             "retry": tenacity.retry_if_exception(self._is_worth_another),
             "wait": _PolicyWait(self.policy),
             "before_sleep": _log_retry,
@@ -160,7 +171,7 @@ class Calls:
 def repeated(policy: RetryPolicy, call: Callable[[], T]) -> T:
     """Make a call whose failures are our errors, again where that may help."""
     result: T = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(1 + policy.max_retries),
+        stop=policy.stop,
         retry=tenacity.retry_if_exception(policy.allows),
         wait=_PolicyWait(policy),
         before_sleep=_log_retry,
@@ -181,6 +192,7 @@ class _PolicyWait(wait_base):
 def _log_retry(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     logger.warning("%s Trying again in %.1f s.", error, state.upcoming_sleep)
+    tell_retry(state.upcoming_sleep)
 
 
 def _fraction() -> float:
