@@ -1,7 +1,7 @@
 """What clients send: the bodies of LangServe's protocol, within the operator's limits."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
@@ -101,12 +101,18 @@ class CallConfig(BaseModel):
 
 
 class _Body(BaseModel):
+    # Arguments that say what is so anyway.
+    _understood: ClassVar[dict[str, Any]] = {}
+
     @model_validator(mode="before")
     @classmethod
     def _no_arguments(cls, body: Any) -> Any:
-        # LangServe's clients always send them, and would have them passed to the chain, which takes none.
-        if isinstance(body, dict) and body.get("kwargs"):
-            raise ValueError("requests cannot pass arguments on this server, leave kwargs empty")
+        # LangServe's clients always send them, and would have them passed to the chain, which takes none. Those in
+        # JavaScript send one a question with a batch, and with events the version that they can read.
+        if isinstance(body, dict) and (given := body.get("kwargs")):
+            each = given if isinstance(given, list) else [given]
+            if any(arguments and arguments != cls._understood for arguments in each):
+                raise ValueError("requests cannot pass arguments on this server, leave kwargs empty")
         return body
 
 
@@ -119,6 +125,8 @@ class Call(_Body):
 
 class EventsCall(Call):
     """One question, and which events of its answer are wanted."""
+
+    _understood: ClassVar[dict[str, Any]] = {"version": "v2"}
 
     include_names: list[str] | None = None
     include_types: list[str] | None = None

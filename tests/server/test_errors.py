@@ -177,3 +177,18 @@ def test_a_log_line_is_one_json_object() -> None:
 def test_a_log_line_may_be_text() -> None:
     line = TextFormatter().format(record_of(id="a", route="/rag/invoke", ms=1.5, detail="two words"))
     assert line.endswith('INFO POST /rag/invoke 200 id=a ms=1.5 detail="two words"')
+
+
+async def test_what_langchains_javascript_client_sends_is_no_argument(index_uri: str) -> None:
+    config = {"tags": [], "metadata": {}, "recursionLimit": 25}
+    async with application(index_uri) as client:
+        batch = {"inputs": ["a flush", "bananas"], "config": [config, config]}
+        assert (await client.post("/rag/batch", json={**batch, "kwargs": [{}, {}]})).status_code == 200
+        assert (await client.post("/rag/batch", json={**batch, "kwargs": [{}, {"k": 1}]})).status_code == 422
+        events = {"input": "a flush", "config": config, "diff": False}
+        for kwargs, status in (({"version": "v2"}, 200), ({"version": "v1"}, 422), ({"version": "v2", "k": 1}, 422)):
+            answer = await client.post("/answer/stream_events", json={**events, "kwargs": kwargs})
+            assert answer.status_code == status, kwargs
+        assert (
+            await client.post("/answer/invoke", json={"input": "a", "kwargs": {"version": "v2"}})
+        ).status_code == 422
