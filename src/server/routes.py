@@ -55,7 +55,9 @@ def langserve_router(chain: Runnable[Any, Any], path: str, settings: ServerSetti
         accept(settings, [call.input])
         response = await handler.stream(request)
         # With a history, the question that is searched for comes before the search too.
-        return EventStream(response.body_iterator, held=held + (not is_answer and has_history(call.input)))
+        held_now = held + (not is_answer and has_history(call.input))
+        tells_waiting = "x-tell-waiting" in request.headers
+        return EventStream(response.body_iterator, held=held_now, tells_waiting=tells_waiting)
 
     @router.post("/stream_events", response_class=Response, responses=_EVENTS)
     async def stream_events(call: EventsCall, request: Request) -> Response:

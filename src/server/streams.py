@@ -1,12 +1,15 @@
 """Server-sent events of a chain, as LangServe makes them, sent so that errors and goodbyes are told properly."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+import json
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
+
+from ..attempts import retries_told_to
 
 # Proxies close connections on which nothing is sent for a minute; a model may think for longer.
 _PING_SECONDS = 15.0
@@ -23,21 +26,24 @@ class EventStream(StreamingResponse):
     Args:
         events: What LangServe yields: dicts of ``event`` and ``data``.
         held: So many events are held back until the next one comes: what fails before that is answered by a status.
+        tells_waiting: Whether the client knows the event ``waiting``: a model is asked again, in ``seconds``.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterable[Any], *, held: int) -> None:
+    def __init__(self, events: AsyncIterable[Any], *, held: int, tells_waiting: bool = False) -> None:
         super().__init__(events, headers=_HEADERS)
         self.events = cast("AsyncGenerator[Mapping[str, Any]]", events)
         self.held = held
+        self.tells_waiting = tells_waiting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all events."""
         pending: list[bytes] = []
         pings: asyncio.Task[None] | None = None
+        waiting = _Waiting(send)
         try:
-            async for event in self.events:
+            async for event in self._told(waiting):
                 if event.get("event") == "error":
                     # LangServe's says nothing; the exception that it raises next tells what happened.
                     continue
@@ -48,6 +54,7 @@ class EventStream(StreamingResponse):
                     start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
                     await send(start)
                     pings = asyncio.create_task(_ping(send))
+                    waiting.begin()
                 await send({"type": "http.response.body", "body": b"".join(pending), "more_body": True})
                 pending.clear()
         except BaseException:
@@ -56,7 +63,45 @@ class EventStream(StreamingResponse):
         finally:
             if pings is not None:
                 pings.cancel()
+            waiting.end()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _told(self, waiting: "_Waiting") -> AsyncIterator[Mapping[str, Any]]:
+        if not self.tells_waiting:
+            async for event in self.events:
+                yield event
+            return
+        with retries_told_to(waiting.tell):
+            async for event in self.events:
+                yield event
+
+
+class _Waiting:
+    """Tells a client that a model is asked again, from whichever thread asks."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._told: asyncio.Queue[float] = asyncio.Queue()
+        self._telling: asyncio.Task[None] | None = None
+
+    def tell(self, seconds: float) -> None:
+        """A model is asked again in so many seconds."""
+        self._loop.call_soon_threadsafe(self._told.put_nowait, seconds)
+
+    def begin(self) -> None:
+        """The client takes events from now on."""
+        self._telling = asyncio.create_task(self._tell())
+
+    def end(self) -> None:
+        """It takes no more."""
+        if self._telling is not None:
+            self._telling.cancel()
+
+    async def _tell(self) -> None:
+        while True:
+            event = _encoded({"event": "waiting", "data": json.dumps({"seconds": round(await self._told.get(), 1)})})
+            await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
 
 async def _ping(send: Send) -> None:

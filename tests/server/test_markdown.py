@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from milvus_rag import MarkdownLoader
 from support.browser import browser, chromium, watched_page
+from support.deployment import ROOT
 from support.served import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="needs chromium (make browser)")]
@@ -60,9 +63,42 @@ CASES = {
     "link to a neighbour": ("[a](b.md)", "<p><span>a</span></p>"),
     "script as a link": ("[a](javascript:alert(1)) [b](JAVASCRIPT:x) [c](data:text/html,x)", None),
     "picture": ("![what it shows](https://evil.example/x.png)", "<p>what it shows</p>"),
-    "html": ('<script>alert(1)</script>\n<img src=x onerror="alert(1)">', None),
-    "html in code": ("`<b>`", "<p><code>&lt;b&gt;</code></p>"),
-    "entities": ("&lt;b&gt; &amp;", "<p>&amp;lt;b&amp;gt; &amp;amp;</p>"),
+    "html that does something": (
+        'a <script>alert(1)</script><img src=x onerror="alert(1)" alt="b"><iframe src="//x">c</iframe> d',
+        "<p>a b d</p>",
+    ),
+    "html that means something": (
+        'H<sub>2</sub>O, <b onclick="x()">bold *and* so</b>, <kbd>Esc</kbd><br>next',
+        "<p>H<sub>2</sub>O, <strong>bold <em>and</em> so</strong>, <kbd>Esc</kbd><br>next</p>",
+    ),
+    "html that is left out": ('<span style="color:red">red</span> <font>a</font>b</p>', "<p>red ab</p>"),
+    "html in pairs that are none": ("a </b> <i>b **c</i> d** e", "<p>a  <em>b <strong>c d</strong> e</em></p>"),
+    "a block of html": (
+        '<div class="x">\n  <h2 id="a">Title</h2>\n  <p>one &amp; two</p>\n</div>\n\n*after*',
+        "<div><h4>Title</h4><p>one &amp; two</p></div><p><em>after</em></p>",
+    ),
+    "a table of html": (
+        "<table>\n<tr><th>a</th></tr>\n\n<tr><td>1<td>`2`</tr>\n</table>\nafter",
+        '<div class="table"><table><tr><th>a</th></tr><tr><td>1</td><td><code>2</code></td></tr></table></div>'
+        "<p>after</p>",
+    ),
+    "rows of a table that was cut": (
+        "<tr><td>1</td></tr>",
+        '<div class="table"><table><tr><td>1</td></tr></table></div>',
+    ),
+    "a list of html": ("<ul><li>a<li>b</ul>", "<ul><li>a</li><li>b</li></ul>"),
+    "preformatted": ("<pre>\na  <b>b</b>\n\n*c*\n</pre>\nd", None),
+    "details": ("<details><summary>More</summary>\n\n- a\n\n</details>", "<div><p>More</p></div><ul><li>a</li></ul>"),
+    "comments": ("a <!-- b\nc --> d\n\n<!--\n\n# e\n-->\nf", None),
+    "a link of html": ('<a href="https://a.b/c?d=1&amp;e=2">x</a> <a href="javascript:y()">z</a>', None),
+    "components": ('<Tabs>\n\n<Tab title="a > b">\n\ntext\n\n</Tab>\n</Tabs>', "<p>text</p>"),
+    "names in brackets are text": ("List<String> for <your_name> or <uri>", None),
+    "comparisons are text": ("if a <b and c> 2 < 3", None),
+    "html in code": ("`<b>&amp;`", "<p><code>&lt;b&gt;&amp;amp;</code></p>"),
+    "html in indented code": ("a\n\n    <b>&amp;\n\n    c\n\nd", None),
+    "html in a fence": ("```\n<b>&amp;\n```", "<pre><code>&lt;b&gt;&amp;amp;</code></pre>"),
+    "entities": ("&lt;b&gt; &amp; &copy;&nbsp;&#8364; &#x1F600; &Omega;&mdash;&unknown; &amp", None),
+    "entities that mean markup": ("&ast;a&ast; &lt;script&gt;", "<p>*a* &lt;script&gt;</p>"),
     "nothing": ("", ""),
 }
 
@@ -98,9 +134,78 @@ def test_emphasis(page: Page) -> None:
     assert html == "<p><strong>a</strong> <em>b</em> <strong>c</strong> <em>d</em> <s>e</s></p>"
 
 
-def test_html_stays_text(page: Page) -> None:
-    html = render(page, CASES["html"][0])
-    assert html == '<p>&lt;script&gt;alert(1)&lt;/script&gt;\n&lt;img src=x onerror="alert(1)"&gt;</p>'
+def text(page: Page, markdown: str) -> str:
+    """What is read of it."""
+    shown: Any = page.evaluate(_RENDER.replace("frame.innerHTML", "frame.textContent"), markdown)
+    return str(shown)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("names in brackets are text", "List<String> for <your_name> or <uri>"),
+        ("entities", "<b> & \u00a9\u00a0\u20ac \U0001f600 \u03a9\u2014&unknown; &amp"),
+        ("html in indented code", "a<b>&amp;\n\ncd"),
+        ("preformatted", "\na  b\n\n*c*\nd"),
+        ("comments", "a  df"),
+    ],
+)
+def test_what_is_read(page: Page, case: str, expected: str) -> None:
+    assert text(page, CASES[case][0]) == expected
+
+
+def test_links_of_html_lead_to_http_only(page: Page) -> None:
+    html = render(page, CASES["a link of html"][0])
+    assert 'href="https://a.b/c?d=1&amp;e=2"' in html
+    assert html.count("href") == 1
+
+
+@pytest.mark.parametrize(
+    ("markdown", "host"),
+    [
+        ("[https://bank.example/login](https://evil.example/x)", "evil.example"),
+        ("[**bank.example**](https://evil.example/)", "evil.example"),
+        ("[go to WWW.Bank.example now](https://bank.example.evil.example)", "bank.example.evil.example"),
+        ("https://bank.example@evil.example/", "evil.example"),
+        ('<a href="https://evil.example">bank.example</a>', "evil.example"),
+        ("[b\u00e4nk.example](https://bank.example)", "bank.example"),
+        ("[bank.example](https://www.bank.example/a)", None),
+        ("[the bank](https://evil.example)", None),
+        ("<https://bank.example/a?b=c.d>", None),
+        ("[version 3.12.1](https://bank.example)", None),
+    ],
+)
+def test_a_label_that_names_another_host_is_told_on(page: Page, markdown: str, host: str | None) -> None:
+    shown: Any = page.evaluate(_RENDER.replace("frame.innerHTML", "[...frame.querySelectorAll('.host')]"
+                                               ".map((one) => one.textContent)"), markdown)  # fmt: skip
+    assert shown == ([] if host is None else [f" ({host})"])
+
+
+_RAW_TAG = re.compile(r"</?(?:a|b|br|div|h[1-6]|i|img|li|p|pre|span|strong|sub|sup|table|td|th|tr|ul)(?:\s[^<>]*)?/?>")
+
+
+@pytest.mark.shared
+def test_no_tag_is_shown_of_the_milvus_documentation(page: Page, milvus_docs: Path) -> None:
+    _check_pages(page, [document.page_content for document in MarkdownLoader(milvus_docs).lazy_load()])
+
+
+def test_no_tag_is_shown_of_our_own_documentation(page: Page) -> None:
+    _check_pages(page, [path.read_text("utf-8") for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]])
+
+
+def _check_pages(page: Page, texts: list[str]) -> None:
+    """Neither a tag nor a reference is shown outside of code, which is shown as it is."""
+    outside = (
+        "frame.innerHTML",
+        "(frame.querySelectorAll('pre, code').forEach((one) => one.remove()), frame.textContent)",
+    )
+    found: dict[str, int] = {}
+    for markdown in texts:
+        shown: Any = page.evaluate(_RENDER.replace(*outside), markdown)
+        for raw in [*_RAW_TAG.findall(shown), *re.findall(r"&(?:amp|lt|gt|nbsp|quot|#\d+);", shown)]:
+            found[raw] = found.get(raw, 0) + 1
+    assert len(texts) > 5
+    assert found == {}
 
 
 def test_links_lead_to_http_only(page: Page) -> None:
@@ -120,6 +225,15 @@ def test_links_lead_to_http_only(page: Page) -> None:
         "|-" * 50_000,
         "(((" * 20_000,
         "![](" * 20_000,
+        "<b>" * 20_000,
+        "<svg>" * 20_000,
+        "<a href='" * 10_000,
+        "<b " * 30_000,
+        "<!--" * 20_000,
+        "<div>\n\n" * 5_000,
+        "<table><tr><td>" * 3_000,
+        "&amp;" * 20_000,
+        "[a.b.c.d.e.f.g](https://x.y) " * 2_000,
     ],
     ids=lambda text: text[:4],
 )
@@ -127,4 +241,4 @@ def test_no_text_keeps_the_page_busy(page: Page, text: str) -> None:
     """A page that hangs would miss Playwright's time limit."""
     page.set_default_timeout(15_000)
     for whole in (text, text + "\n" + text):
-        assert render(page, whole)
+        render(page, whole)

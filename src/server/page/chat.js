@@ -1,5 +1,7 @@
 // The page: the question box, the conversation, the model menu, the key.
 
+import { button, make } from "./dom.js";
+import { Follower } from "./follow.js";
 import { ServerError, ask, serverInfo, setKey } from "./server.js";
 import { lasting, tab } from "./storage.js";
 import { Turn } from "./turn.js";
@@ -15,6 +17,9 @@ const SENT_TURNS = 6;
 const byId = (id) => document.getElementById(id);
 const [form, question, sendButton, stopButton] = ["form", "question", "send", "stop"].map(byId);
 const [turnsElement, modelMenu, clearButton, statusElement] = ["turns", "model", "clear", "status"].map(byId);
+const [lengthElement, troubleElement] = ["length", "trouble"].map(byId);
+
+const follower = new Follower(document.querySelector("header"), document.querySelector("footer"));
 
 let turns = [];
 let running = null;
@@ -30,12 +35,13 @@ async function run(text) {
   const begin = performance.now();
   turn.begin();
   showState("Searching.");
-  turn.element.scrollIntoView({ block: "start", behavior: "smooth" });
+  follower.begin(turn.element, turn.answerElement);
   let isRefused = false;
   try {
     for await (const part of ask(text, history, turn.state.model, controller.signal)) {
-      if (part.context) showState("Answering.");
       turn.add(part);
+      if (part.waiting) showState(`${turn.waitsFor()}.`);
+      else if (part.context) showState("Answering.");
     }
     showState("The answer is complete.");
   } catch (error) {
@@ -55,7 +61,8 @@ async function run(text) {
   remember();
   showControls();
   if (isRefused) await askForKey(true);
-  question.focus({ preventScroll: true });
+  // Whoever reads a source meanwhile stays there.
+  if (!turnsElement.contains(document.activeElement)) question.focus({ preventScroll: true });
 }
 
 /** What was said before, as far as it was answered. */
@@ -80,6 +87,7 @@ function addTurn(state) {
       run(text);
       showControls();
     },
+    onDrawn: () => follower.drawn(),
   });
   turns.push(turn);
   turnsElement.append(turn.element);
@@ -95,7 +103,11 @@ function showControls() {
   sendButton.hidden = Boolean(running);
   stopButton.hidden = !running;
   sendButton.disabled = !length || isTooLong;
-  question.setCustomValidity(isTooLong ? `At most ${info.max_question_chars} characters.` : "");
+  const limit = info.max_question_chars.toLocaleString("en");
+  const problem = isTooLong ? `The question has ${length.toLocaleString("en")} characters, ${limit} are possible.` : "";
+  question.setCustomValidity(problem);
+  question.setAttribute("aria-invalid", String(isTooLong));
+  lengthElement.textContent = problem;
   form.classList.toggle("too-long", isTooLong);
   byId("welcome").hidden = turns.length > 0;
   clearButton.hidden = turns.length === 0;
@@ -163,21 +175,27 @@ function clear() {
 
 async function connect() {
   try {
-    info = await serverInfo();
+    await learn();
   } catch (error) {
-    if (error.status === 401) {
-      await askForKey(false);
-      return;
-    }
-    const problem = document.createElement("p");
-    problem.className = "problem";
-    problem.setAttribute("role", "alert");
-    problem.textContent = error.message;
-    byId("welcome").append(problem);
-    return;
+    if (error.status === 401) await askForKey(false);
+    else showTrouble(error);
   }
+}
+
+/** Ask the server what the page must know of it. */
+async function learn() {
+  info = await serverInfo();
+  troubleElement.replaceChildren();
   showInfo();
   showControls();
+}
+
+function showTrouble(error) {
+  if (!(error instanceof ServerError)) console.error(error);
+  const words = error instanceof ServerError ? error.message : "Something went wrong on this page.";
+  const problem = make("p", "problem", words);
+  problem.setAttribute("role", "alert");
+  troubleElement.replaceChildren(problem, button("Try again", connect));
 }
 
 async function askForKey(isWrong) {
@@ -185,19 +203,24 @@ async function askForKey(isWrong) {
   for (;;) {
     byId("key-problem").hidden = !isWrong;
     byId("key").value = "";
+    dialog.returnValue = "";
     dialog.showModal();
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
     const key = byId("key").value.trim();
-    if (!key) return;
+    if (!key || dialog.returnValue === "") {
+      showTrouble(new ServerError("Nothing can be asked without the server's key.", 401));
+      return;
+    }
     setKey(key);
     try {
-      info = await serverInfo();
-      showInfo();
-      showControls();
+      await learn();
       question.focus();
       return;
     } catch (error) {
-      if (error.status !== 401) throw error;
+      if (error.status !== 401) {
+        showTrouble(error);
+        return;
+      }
       isWrong = true;
     }
   }

@@ -1,5 +1,7 @@
 // Citations of an answer: buttons that lead to their passage, and the cited words in it.
 
+import { button, make } from "./dom.js";
+
 const CITATION = /\[(\d{1,6}(?:, \d{1,6})*)\]/g;
 const BLOCKS = "p, li, blockquote, td, th, h3, h4, h5, h6";
 // Shorter words are mostly those that every sentence has.
@@ -27,18 +29,14 @@ export function linkCitations(root, count, onCite) {
 }
 
 function citation(number, onCite) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "citation";
-  button.textContent = String(number);
-  button.setAttribute("aria-label", `Source ${number}`);
-  button.addEventListener("click", () => onCite(number, sentenceOf(button)));
-  return button;
+  const options = { className: "citation", name: `Source ${number}` };
+  const element = button(String(number), () => onCite(number, sentenceOf(element)), options);
+  return element;
 }
 
 /** What a citation is of: the block that it stands in, or the quotation that it stands below. */
-function sentenceOf(button) {
-  const block = button.closest(BLOCKS);
+function sentenceOf(citation) {
+  const block = citation.closest(BLOCKS);
   return (block?.matches(".origin") ? block.closest("blockquote") : block)?.textContent ?? "";
 }
 
@@ -52,9 +50,7 @@ export function markWords(passage, sentence) {
     let at = 0;
     for (const match of node.data.matchAll(WORD)) {
       if (!wanted.has(match[0].toLowerCase())) continue;
-      const mark = document.createElement("mark");
-      mark.textContent = match[0];
-      pieces.push(node.data.slice(at, match.index), mark);
+      pieces.push(node.data.slice(at, match.index), make("mark", "", match[0]));
       at = match.index + match[0].length;
     }
     if (pieces.length) node.replaceWith(...pieces, node.data.slice(at));
@@ -65,7 +61,7 @@ export function markWords(passage, sentence) {
 function textsOf(root) {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, (node) => {
     if (node.nodeType === Node.TEXT_NODE) return NodeFilter.FILTER_ACCEPT;
-    return node.matches("pre, code, a") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_SKIP;
+    return node.matches("pre, code, a, button") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_SKIP;
   });
   const found = [];
   while (walker.nextNode()) found.push(walker.currentNode);

@@ -1,6 +1,12 @@
-// Markdown as elements. Text only ever becomes text nodes: what looks like HTML is shown as it is written.
+// Markdown as elements. Text only ever becomes text nodes, and no HTML is parsed by the browser: see html.js.
+
+import { withoutReferences } from "./entities.js";
+import { OpenElements, TAG, beginsHtml, htmlEnd, isComponentLine, writeHtml } from "./html.js";
+import { linkTo, showHost } from "./links.js";
 
 const DEEPEST = 8;
+// How far it is looked for the end of what a tag begins.
+const FARTHEST = 20_000;
 const BLOCKS = new Set(["p", "li", "blockquote", "h3", "h4", "h5", "h6", "td", "th"]);
 // Patterns look so far ahead and no further, so that no text can keep the page busy.
 const FENCE = /^ {0,3}(`{3,}|~{3,}) *([\w+#.-]*)/;
@@ -8,6 +14,7 @@ const HEADING = /^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*$/;
 const RULE = /^ {0,3}([-*_])(?:[ \t]*\1){2,}[ \t]*$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,12})([-*+]|\d{1,9}[.)])( +|$)/;
+const INDENTED = /^(?: {4}|\t)/;
 const TABLE_RULE = /^ {0,3}\|?[ \t]*:?-+:?[ \t]*(\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 
 const INLINE = new RegExp(
@@ -23,6 +30,7 @@ const INLINE = new RegExp(
     /(?<!\w)_(?=[^\s_])([\s\S]{0,1000}?[^\s_])_(?!\w)/, // 12 emphasis
     /~~(?=\S)([\s\S]{1,1000}?)~~/, // 13 struck out
     /( {2,}|\\)\n/, // 14 a line break
+    TAG, // 15, 16, 17 a tag of HTML; none of them for a comment
   ]
     .map((pattern) => pattern.source)
     .join("|"),
@@ -55,6 +63,13 @@ function writeBlocks(lines, parent, depth) {
 function writeBlock(lines, at, parent, depth) {
   const fence = lines[at].match(FENCE);
   if (fence) return writeCode(lines, at, fence, parent);
+  if (INDENTED.test(lines[at])) return writeIndented(lines, at, parent);
+  if (isComponentLine(lines[at])) return at + 1;
+  if (beginsHtml(lines[at])) {
+    const end = htmlEnd(lines, at);
+    writeHtml(lines.slice(at, end).join("\n"), parent, (text, element) => writeInline(text, element));
+    return end;
+  }
   const heading = lines[at].match(HEADING);
   if (heading) {
     writeInline(heading[2], append(parent, `h${Math.min(6, heading[1].length + 2)}`));
@@ -91,6 +106,14 @@ function writeCode(lines, at, fence, parent) {
   code.textContent = lines.slice(at + 1, end).join("\n");
   if (fence[2]) code.dataset.language = fence[2];
   return end + 1;
+}
+
+function writeIndented(lines, at, parent) {
+  let end = firstAfter(lines, at, (line) => line.trim() !== "" && !INDENTED.test(line));
+  while (!lines[end - 1].trim()) end -= 1;
+  const text = lines.slice(at, end).map((line) => line.replace(INDENTED, "")).join("\n");
+  append(append(parent, "pre"), "code").textContent = text;
+  return end;
 }
 
 function isTable(lines, at) {
@@ -160,7 +183,8 @@ function writeItem(lines, item, depth) {
 
 function beginsBlock(lines, at) {
   const line = lines[at];
-  return [FENCE, HEADING, RULE, QUOTE, ITEM].some((pattern) => pattern.test(line)) || isTable(lines, at);
+  const isMarked = [FENCE, HEADING, RULE, QUOTE, ITEM].some((pattern) => pattern.test(line));
+  return isMarked || beginsHtml(line) || isComponentLine(line) || isTable(lines, at);
 }
 
 function writeInline(text, parent, depth = 0) {
@@ -168,24 +192,32 @@ function writeInline(text, parent, depth = 0) {
     parent.append(text);
     return;
   }
+  const elements = new OpenElements(parent, true);
+  const write = (part) => {
+    if (part && !elements.isUnseen) elements.top.append(withoutReferences(part));
+  };
   let at = 0;
   for (const match of text.matchAll(INLINE)) {
     if (match.index < at) continue;
-    parent.append(text.slice(at, match.index));
-    writeSpan(match, parent, depth + 1);
+    write(text.slice(at, match.index));
     at = match.index + match[0].length;
+    const isTag = match[16] !== undefined || match[0].startsWith("<!--");
+    if (isTag) {
+      const isRead = elements.read([match[0], ...match.slice(15)], text.slice(at, at + FARTHEST));
+      if (!isRead) write(match[0]);
+    } else if (!elements.isUnseen) writeSpan(match, elements.top, depth + 1);
   }
-  parent.append(text.slice(at));
+  write(text.slice(at));
 }
 
 function writeSpan(match, parent, depth) {
   const [whole, escaped, , code, picture, label, target, address, bare, , strong, starred, underlined, struck, brk] = match;
   if (escaped !== undefined) parent.append(escaped);
   else if (code !== undefined) append(parent, "code").textContent = code.replaceAll("\n", " ").replace(/^ (.*\S.*) $/, "$1");
-  else if (picture !== undefined) parent.append(picture);
-  else if (label !== undefined) writeInline(label, linkTo(target, parent), depth);
-  else if (address !== undefined) linkTo(address, parent).append(address);
-  else if (bare !== undefined) linkTo(bare, parent).append(bare);
+  else if (picture !== undefined) parent.append(withoutReferences(picture));
+  else if (label !== undefined) writeLink(withoutReferences(target), parent, (link) => writeInline(label, link, depth));
+  else if (address !== undefined) writeLink(address, parent, (link) => link.append(address));
+  else if (bare !== undefined) writeLink(withoutReferences(bare), parent, (link) => link.append(withoutReferences(bare)));
   else if (strong !== undefined) writeInline(strong, append(parent, "strong"), depth);
   else if (starred !== undefined) writeInline(starred, append(parent, "em"), depth);
   else if (underlined !== undefined) writeInline(underlined, append(parent, "em"), depth);
@@ -194,14 +226,10 @@ function writeSpan(match, parent, depth) {
   else parent.append(whole);
 }
 
-/** A link for http and https; other targets (a neighbouring file, a script) lead nowhere from here. */
-function linkTo(target, parent) {
-  if (!/^https?:\/\//i.test(target) || !URL.canParse(target)) return append(parent, "span");
-  const link = append(parent, "a");
-  link.href = target;
-  link.target = "_blank";
-  link.rel = "noopener noreferrer nofollow";
-  return link;
+function writeLink(target, parent, writeLabel) {
+  const link = linkTo(target, parent);
+  writeLabel(link);
+  showHost(link);
 }
 
 function append(parent, name) {

@@ -3,6 +3,14 @@
 import { tab } from "./storage.js";
 
 const KEY = "key";
+// What a proxy in between means by its own pages.
+const WORDS = {
+  413: "The question is too long for the proxy in front of the server.",
+  429: "Too many questions at once. Try again in a moment.",
+  502: "The server behind this address does not run at the moment. Try again later.",
+  503: "The server is not available at the moment. Try again later.",
+  504: "The server did not answer in time. Try again later.",
+};
 
 /** An error whose message is a sentence for people. */
 export class ServerError extends Error {
@@ -27,7 +35,7 @@ export async function serverInfo() {
 
 /**
  * The parts of an answer as they come: {question}, {search_question} where there is a history, {context}, {answer}
- * piece by piece, {citations}.
+ * piece by piece, {citations}; {waiting} while a model that failed is to be asked again, in so many seconds.
  *
  * @param {string} question
  * @param {[string, string][]} history pairs of "human" or "ai" and what was said, the oldest first
@@ -38,11 +46,12 @@ export async function* ask(question, history, model, signal) {
   const config = model ? { configurable: { llm: model } } : {};
   const input = history.length ? { question, chat_history: history } : { question };
   const body = JSON.stringify({ input, config });
-  const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
+  const headers = { "Content-Type": "application/json", Accept: "text/event-stream", "X-Tell-Waiting": "1" };
   const response = await send("rag/stream", { method: "POST", body, headers, signal });
   let ended = false;
   for await (const { event, data } of events(response.body)) {
     if (event === "data") yield JSON.parse(data);
+    else if (event === "waiting") yield { waiting: JSON.parse(data) };
     else if (event === "error") throw errorOf(data, 500);
     else if (event === "end") ended = true;
   }
@@ -69,7 +78,7 @@ function errorOf(text, status) {
     return new ServerError(`${error.message} (request ${error.request_id.slice(0, 8)})`, error.status ?? status);
   } catch {
     // Not from our server: a proxy in between answered with a page of its own.
-    return new ServerError(`The server answered with an error (${status}).`, status);
+    return new ServerError(WORDS[status] ?? `The server answered with an error (${status}).`, status);
   }
 }
 

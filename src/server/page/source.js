@@ -1,6 +1,8 @@
 // A passage that an answer stands on: where it is from, and its text behind a click.
 
 import { markWords } from "./citations.js";
+import { addCopyButtons } from "./copying.js";
+import { make } from "./dom.js";
 import { render } from "./markdown.js";
 
 export class Source {
@@ -11,21 +13,21 @@ export class Source {
   constructor({ page_content: text, metadata }, number) {
     this.text = text;
     this.headings = (metadata.headings ?? []).map(String);
-    this.element = document.createElement("li");
+    this.element = make("li");
     this.details = make("details", "source");
     this.summary = make("summary");
     this.passage = make("div", "passage");
     const place = make("span", "place");
-    place.append(span("file", fileOf(metadata)));
+    place.append(make("span", "file", fileOf(metadata)));
     const lines = linesOf(metadata);
-    if (lines) place.append(span("lines", lines));
+    if (lines) place.append(make("span", "lines", lines));
     const name = this.headings.join(" › ") || String(metadata.title ?? "");
     const where = make("span", "where");
     where.dir = "auto";
-    where.append(...(name ? [span("heading", name)] : []), place);
-    this.summary.append(span("number", String(number)), where);
+    where.append(...(name ? [make("span", "heading", name)] : []), place);
+    this.summary.append(make("span", "number", String(number)), where);
     if (typeof metadata.score === "number") {
-      const score = span("score", shortNumber(metadata.score));
+      const score = make("span", "score", shortNumber(metadata.score));
       score.title = "Score of the search: the higher, the better";
       this.summary.append(score);
     }
@@ -50,7 +52,10 @@ export class Source {
   }
 
   draw() {
-    if (this.details.open && !this.passage.hasChildNodes()) this.passage.append(render(this.withoutPath()));
+    if (!this.details.open || this.passage.hasChildNodes()) return;
+    const drawn = render(this.withoutPath());
+    addCopyButtons(drawn);
+    this.passage.append(drawn);
   }
 
   /** Its text without the path of headings that may stand in front of it: the line above shows it. */
@@ -86,16 +91,4 @@ function linesOf(metadata) {
 
 function shortNumber(value) {
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
-}
-
-function span(className, text) {
-  const element = make("span", className);
-  element.textContent = text;
-  return element;
-}
-
-function make(name, className = "") {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  return element;
 }

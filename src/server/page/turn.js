@@ -1,6 +1,8 @@
 // One question with its answer, and the sources under it.
 
 import { linkCitations } from "./citations.js";
+import { addCopyButtons, copyButton } from "./copying.js";
+import { button, make, replaceBlocks } from "./dom.js";
 import { render } from "./markdown.js";
 import { Source, asMarkdown } from "./source.js";
 
@@ -11,26 +13,32 @@ export class Turn {
   /**
    * @param {{question: string, model: string, searched?: string, answer?: string, context?: object[],
    *   citations?: object[], seconds?: number, problem?: string}} state
-   * @param {{onRetry: (question: string) => void}} handlers
+   * @param {{onRetry: (question: string) => void, onDrawn?: () => void}} handlers
    */
-  constructor(state, { onRetry }) {
+  constructor(state, { onRetry, onDrawn = () => {} }) {
     this.state = { answer: "", context: null, ...state };
     this.onRetry = onRetry;
+    this.onDrawn = onDrawn;
+    this.waiting = null;
     this.element = make("li", "turn");
     this.answerElement = make("div", "answer");
     this.sourcesElement = make("section", "sources");
     this.footElement = make("div", "foot");
     this.searchedElement = make("p", "searched");
     this.sources = [];
-    const question = make("h2", "question");
+    const question = make("h2", "question", this.state.question);
     question.dir = "auto";
-    question.textContent = this.state.question;
     this.element.append(question, this.searchedElement, this.answerElement, this.footElement, this.sourcesElement);
     this.frame = 0;
   }
 
   /** Add a part that the server sent. */
   add(part) {
+    if (part.waiting) {
+      this.waiting = part.waiting;
+    } else if (part.answer) {
+      this.waiting = null;
+    }
     if (part.search_question) this.state.searched = part.search_question;
     if (part.citations) this.state.citations = part.citations;
     if (part.context) {
@@ -71,47 +79,44 @@ export class Turn {
     const [thought, answer] = withoutThought(this.state.answer);
     const drawn = render(answer);
     linkCitations(drawn, this.sources.length, (number, sentence) => this.sources[number - 1].show(sentence));
-    const parts = thought ? [folded(thought, isBusy && !answer), drawn] : [drawn];
-    if (isBusy && !this.state.answer) {
-      const waiting = make("p", "waiting");
-      waiting.textContent = this.state.context ? "Reading the passages" : "Searching";
-      parts.push(waiting);
-    }
+    addCopyButtons(drawn);
+    const parts = [...(thought ? [folded(thought, isBusy && !answer)] : []), ...blocksOf(drawn)];
+    if (isBusy && !this.state.answer) parts.push(make("p", "waiting", this.waitsFor()));
     if (this.state.problem) {
-      const problem = make("p", "problem");
+      const problem = make("p", "problem", this.state.problem);
       problem.setAttribute("role", "alert");
-      problem.textContent = this.state.problem;
       parts.push(problem);
     }
-    this.answerElement.replaceChildren(...parts);
+    replaceBlocks(this.answerElement, parts);
+    this.onDrawn();
+  }
+
+  /** What the reader is waiting for, in words. */
+  waitsFor() {
+    if (this.waiting) {
+      const seconds = Math.max(1, Math.round(this.waiting.seconds));
+      return `The model did not answer. It is asked again in ${seconds} s; Esc stops`;
+    }
+    return this.state.context ? "Reading the passages" : "Searching";
   }
 
   showFoot() {
     const { answer, problem, question, seconds, model, stopped } = this.state;
     this.footElement.replaceChildren();
     if (answer) this.footElement.append(copyButton(() => this.asMarkdown()));
-    if (problem || stopped) {
-      const retry = make("button", "quiet");
-      retry.type = "button";
-      retry.textContent = "Ask again";
-      retry.addEventListener("click", () => this.onRetry(question));
-      this.footElement.append(retry);
-    }
+    if (problem || stopped) this.footElement.append(button("Ask again", () => this.onRetry(question)));
     const citesNone = answer && !this.isNotAnswered() && this.state.citations?.length === 0 && this.sources.length > 0;
     const time = seconds === undefined ? "" : `${seconds.toFixed(1)} s`;
     const facts = [model, time, stopped ? "stopped" : "", citesNone ? "cites none of the sources" : ""];
-    const note = make("span", "facts");
-    note.textContent = facts.filter(Boolean).join(" · ");
-    this.footElement.append(note);
+    this.footElement.append(make("span", "facts", facts.filter(Boolean).join(" · ")));
   }
 
   showSources() {
     const { context } = this.state;
     // Drawn once: what the reader opened stays open, and keeps the focus.
     if (!context?.length || this.sources.length) return;
-    const title = make("h3");
-    title.textContent = context.length === 1 ? "1 source" : `${context.length} sources`;
-    if (this.isNotAnswered()) title.textContent = "Nearest passages";
+    const count = context.length === 1 ? "1 source" : `${context.length} sources`;
+    const title = make("h3", "", this.isNotAnswered() ? "Nearest passages" : count);
     const list = make("ol");
     this.sources = context.map((passage, index) => new Source(passage, index + 1));
     list.append(...this.sources.map((source) => source.element));
@@ -140,49 +145,13 @@ function withoutThought(text) {
 }
 
 function folded(thought, isThinking) {
-  const details = make("details", "thought");
-  const summary = make("summary");
-  summary.textContent = isThinking ? "Thinking" : "What the model thought";
-  const text = make("div");
-  text.append(render(thought));
-  details.append(summary, text);
-  return details;
+  const summary = make("summary", "", isThinking ? "Thinking" : "What the model thought");
+  return make("details", "thought", [summary, make("div", "", [render(thought)])]);
 }
 
-function copyButton(textOf) {
-  const button = make("button", "quiet");
-  button.type = "button";
-  button.textContent = "Copy";
-  button.addEventListener("click", async () => {
-    const isCopied = await copy(textOf());
-    button.textContent = isCopied ? "Copied" : "Cannot copy";
-    setTimeout(() => {
-      button.textContent = "Copy";
-    }, 1600);
-  });
-  return button;
-}
-
-async function copy(text) {
-  if (navigator.clipboard) {
-    try {
-      await navigator.clipboard.writeText(text);
-      return true;
-    } catch {
-      // Not allowed here: the old way may be.
-    }
-  }
-  const area = make("textarea", "unseen");
-  area.value = text;
-  document.body.append(area);
-  area.select();
-  const isCopied = document.execCommand("copy");
-  area.remove();
-  return isCopied;
-}
-
-function make(name, className = "") {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  return element;
+/** What is drawn as elements: bare text between blocks becomes a block. */
+function blocksOf(drawn) {
+  return [...drawn.childNodes]
+    .filter((node) => node.nodeType === Node.ELEMENT_NODE || node.textContent.trim())
+    .map((node) => (node.nodeType === Node.ELEMENT_NODE ? node : make("p", "", [node])));
 }
