@@ -41,21 +41,24 @@ def browser() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def watched_page(started: Browser, url: str, *, allow_status: int | None = None, **context: Any) -> Iterator[Page]:
+def watched_page(
+    started: Browser, url: str, *, allow_status: int | tuple[int, ...] = (), **context: Any
+) -> Iterator[Page]:
     """Open a page; when it is left, nothing has been said on its console and nothing has come from elsewhere.
 
     Args:
         started: The browser.
         url: What to open.
-        allow_status: An HTTP error that is part of the test: the browser itself puts it on the console.
+        allow_status: HTTP errors that are part of the test: the browser itself puts them on the console.
         context: Options of the browser's context, such as ``color_scheme``.
     """
     problems: list[str] = []
+    allowed = allow_status if isinstance(allow_status, tuple) else (allow_status,)
     surroundings = started.new_context(**context)
     page = surroundings.new_page()
 
     def on_console(message: Any) -> None:
-        is_allowed = allow_status is not None and f"status of {allow_status}" in message.text
+        is_allowed = any(f"status of {status}" in message.text for status in allowed)
         if message.type in ("error", "warning") and not is_allowed:
             problems.append(f"{message.type}: {message.text}")
 

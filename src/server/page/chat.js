@@ -58,6 +58,7 @@ async function run(text) {
   turn.state.seconds = (performance.now() - begin) / 1000;
   running = null;
   turn.end();
+  follower.end();
   remember();
   showControls();
   if (isRefused) await askForKey(true);

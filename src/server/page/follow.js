@@ -16,6 +16,7 @@ export class Follower {
     this.header = header;
     this.footer = footer;
     this.turn = null;
+    this.timer = 0;
     const stop = (event) => {
       if (!footer.contains(event.target)) this.turn = null;
     };
@@ -48,5 +49,13 @@ export class Follower {
     const target = Math.min(bottom - end + MARGIN, this.read - top - MARGIN);
     if (target > scrollY) scrollTo({ top: target, behavior: "instant" });
     this.shown.push({ at: now, bottom: Math.min(bottom, scrollY + end) });
+    clearTimeout(this.timer);
+    // The model may pause before the rest is drawn.
+    if (bottom > scrollY + end) this.timer = setTimeout(() => this.drawn(), READ_MS);
+  }
+
+  /** The answer is complete: the window stays where it is. */
+  end() {
+    this.turn = null;
   }
 }

@@ -30,7 +30,12 @@ export function setKey(key) {
 
 /** Version, models, limits. */
 export async function serverInfo() {
-  return (await send("info")).json();
+  const response = await send("info");
+  try {
+    return await response.json();
+  } catch {
+    throw new ServerError("What answers at this address is not the server.");
+  }
 }
 
 /**
