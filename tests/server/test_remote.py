@@ -15,6 +15,7 @@ from langserve import RemoteRunnable
 
 from milvus_rag import create_app, rag_chain
 from milvus_rag.models.quoting.chat import INTRODUCTION
+from support.faults import failing
 from support.openai_server import OpenAIServer
 from support.served import Served, serving
 from support.waiting import PATIENCE_SECONDS
@@ -324,7 +325,7 @@ def test_metrics_are_counted(server: Served) -> None:
         "milvus_rag_search_seconds_count",
         "milvus_rag_hits_total",
         'milvus_rag_model_seconds_count{model="openai:fake"}',
-        'milvus_rag_errors_total{error="RequestValidationError"}',
+        'milvus_rag_errors_total{error="RequestValidationError",kind="invalid"}',
     )
     before = [value(name) for name in names]
     httpx.post(f"{server.url}/rag/invoke", json={"input": QUESTION, "config": FAKE}, timeout=PATIENCE_SECONDS)
@@ -360,3 +361,17 @@ def test_one_line_is_logged_a_request(server: Served) -> None:
 def test_the_names_are_public() -> None:
     assert callable(create_app)
     assert callable(rag_chain)
+
+
+def test_who_asks_for_it_is_told_that_a_model_is_asked_again(server: Served, model: OpenAIServer) -> None:
+    """Others are not: LangServe's client would call the event unknown."""
+    body = {"input": QUESTION, "config": FAKE}
+    for headers, told in (({"X-Tell-Waiting": "1"}, ["waiting", "waiting"]), ({}, [])):
+        model.fail(failing(503, retry_after=0.1), times=2)
+        answer = httpx.post(f"{server.url}/rag/stream", json=body, headers=headers, timeout=PATIENCE_SECONDS)
+        events = re.findall(r"^event: (\w+)", answer.text, re.MULTILINE)
+        assert [event for event in events if event == "waiting"] == told
+        assert events[-1] == "end"
+        assert STORAGE in answer.text
+        for told_seconds in re.findall(r'^data: \{"seconds": ([\d.]+)\}', answer.text, re.MULTILINE):
+            assert 0 < float(told_seconds) < 60
