@@ -19,6 +19,7 @@ from ..chains.rag import rag_chain
 from ..errors import StoreUnavailableError
 from ..settings import Settings
 from .access import Access
+from .feedback import feedback_router
 from .head_requests import HeadRequests
 from .index import Index
 from .limits import RequestLimits
@@ -33,9 +34,12 @@ from .served_runnables import ServedChat, ServedRetriever, served_chat
 from .settings import ServerSettings, server_settings
 
 _CHAINS = ("/rag", "/answer")
+_FEEDBACK = "/feedback"
 _PAGE = "/page"
 _PUBLIC = frozenset({"/", "/healthz"})
-_FIRST_SEGMENTS = frozenset({"", "answer", "healthz", "info", "metrics", "openapi.json", "page", "rag", "readyz"})
+_FIRST_SEGMENTS = frozenset(
+    {"", "answer", "feedback", "healthz", "info", "metrics", "openapi.json", "page", "rag", "readyz", "starters"}
+)
 _READY_SECONDS = 5.0
 
 
@@ -62,7 +66,8 @@ def build_app(settings: Settings) -> FastAPI:
     )
     answer = chain.pick("answer").with_types(output_type=str)
     routers = (
-        page_router(settings, chat.names),
+        page_router(settings, chat.names, index),
+        *([feedback_router()] if settings.feedback else []),
         _operations_router(index, metrics),
         langserve_router(chain, "/rag", settings, is_answer=False),
         langserve_router(answer, "/answer", settings, is_answer=True),
@@ -133,7 +138,7 @@ async def _pass_on(_: Request, exc: Exception) -> Response:
 
 
 def _costs(scope: Scope) -> bool:
-    return scope["method"] == "POST" and route_path(scope).startswith(_CHAINS)
+    return scope["method"] == "POST" and route_path(scope).startswith((*_CHAINS, _FEEDBACK))
 
 
 def _is_public(scope: Scope) -> bool:

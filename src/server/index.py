@@ -2,8 +2,10 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from ..chains.retrieval import MilvusRetriever
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, MilvusRagError, StoreError, StoreUnavailableError
@@ -99,6 +101,19 @@ class Index:
             # It may be mended from outside: until then /readyz says that it is not, and requests are answered 503.
             return [str(exc)]
         return [advice] if advice else []
+
+    def chunks(self, count: int) -> list[Mapping[str, Any]]:
+        """What the metadata of some chunks say of their pages, in no order.
+
+        Raises:
+            StoreError: The store cannot be opened, or is down.
+        """
+        self.retriever()
+        store = self._store
+        if store is None:
+            return []
+        rows = store.collection.rows().find("", count, ["source", "title", "headings"])
+        return list(rows)
 
     def close(self) -> None:
         """Close the store."""

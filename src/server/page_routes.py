@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
+from langchain_core.runnables.config import run_in_executor
 from pydantic import BaseModel
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from .index import Index
 from .settings import ServerSettings
+from .starters import ROWS_READ, starter_questions
 
 FOLDER: Final = Path(__file__).with_name("page")
 # Everything from here, nothing inline, nothing from elsewhere.
@@ -30,6 +33,13 @@ class ServerInfo(BaseModel):
     default_model: str
     max_question_chars: int
     has_key: bool
+    takes_feedback: bool
+
+
+class Starters(BaseModel):
+    """Questions to begin with."""
+
+    questions: list[str]
 
 
 class PageFiles(StaticFiles):
@@ -42,8 +52,8 @@ class PageFiles(StaticFiles):
         return response
 
 
-def page_router(settings: ServerSettings, models: tuple[str, ...]) -> APIRouter:
-    """The page at ``/`` and its knowledge at ``/info``."""
+def page_router(settings: ServerSettings, models: tuple[str, ...], index: Index) -> APIRouter:
+    """The page at ``/``, its knowledge at ``/info`` and at ``/starters``."""
     router = APIRouter()
     info = ServerInfo(
         version=version("milvus-rag"),
@@ -52,6 +62,7 @@ def page_router(settings: ServerSettings, models: tuple[str, ...]) -> APIRouter:
         default_model=models[0],
         max_question_chars=settings.max_question_chars,
         has_key=settings.server_key is not None,
+        takes_feedback=settings.feedback,
     )
 
     @router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
@@ -63,5 +74,10 @@ def page_router(settings: ServerSettings, models: tuple[str, ...]) -> APIRouter:
     async def server_info() -> ServerInfo:
         """Version, models to choose from, limits."""
         return info
+
+    @router.get("/starters", tags=["server"])
+    async def starters() -> Starters:
+        """A few questions that the documents surely have something about."""
+        return Starters(questions=starter_questions(await run_in_executor(None, index.chunks, ROWS_READ)))
 
     return router

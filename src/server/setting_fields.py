@@ -123,4 +123,7 @@ class ServerSettingFields(SettingFields):
 
     # Logs
     log_format: Annotated[Literal["json", "text"], Setting("json or text.", Group.SERVER)] = "json"
+    feedback: Annotated[
+        bool, Setting("Let readers of the page say whether an answer helped, and write it into the log.", Group.SERVER)
+    ] = False
     log_questions: Annotated[bool, Setting("Write questions into the log.", Group.SERVER)] = False

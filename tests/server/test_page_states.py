@@ -62,7 +62,7 @@ def model() -> Iterator[SlowModel]:
 
 @pytest.fixture(scope="module")
 def server(index_uri: str, model: SlowModel) -> Iterator[Served]:
-    with serving(index_uri, "--allow-llm", "openai:slow", environment=model.environment) as served:
+    with serving(index_uri, "--allow-llm", "openai:slow", "--feedback", environment=model.environment) as served:
         yield served
 
 
@@ -123,7 +123,7 @@ def test_axe_finds_nothing_serious_in_any_state(chrome: Browser, server: Served,
     options = {**LOOKS[look], "reduced_motion": "reduce"}
     with watched_page(chrome, f"{server.url}/", **options) as page:
         canned = Canned(page)
-        expect(page.get_by_label("Model")).to_be_visible()
+        expect(page.locator("#starters button")).to_have_count(2)
         check(page, "empty")
         page.get_by_label("Your question").fill("x" * 5000)
         expect(page.locator("#length")).not_to_be_empty()
@@ -300,3 +300,22 @@ class TestWhileAnAnswerIsWritten:
             expect(turn.locator(".facts")).not_to_be_empty()
             expect(summary).to_be_focused()
             expect(turn.locator(".source").first).to_have_attribute("open", "")
+
+
+def test_a_starter_question_is_asked_with_a_click(chrome: Browser, server: Served) -> None:
+    with watched_page(chrome, f"{server.url}/") as page:
+        page.get_by_role("button", name="Where is data stored?").click()
+        turn = page.locator(".turn").last
+        expect(turn.locator(".question")).to_have_text("Where is data stored?")
+        expect(turn.locator(".facts")).not_to_be_empty()
+        expect(page.locator("#starters")).to_be_hidden()
+
+
+def test_what_a_reader_says_of_an_answer_is_a_log_line(chrome: Browser, server: Served) -> None:
+    with watched_page(chrome, f"{server.url}/") as page:
+        turn = ask(page)
+        turn.get_by_role("button", name="Not helpful").click()
+        expect(turn.locator(".feedback")).to_have_text("Thank you")
+    (said,) = [json.loads(line) for line in server.lines if "An answer was not helpful." in line]
+    assert said["helpful"] is False
+    assert server.wait_for_line(id=said["answer"])["route"] == "/rag/stream"

@@ -2,7 +2,7 @@
 
 import { button, make } from "./dom.js";
 import { Follower } from "./follow.js";
-import { ServerError, ask, serverInfo, setKey } from "./server.js";
+import { ServerError, ask, serverInfo, setKey, starters, tellFeedback } from "./server.js";
 import { lasting, tab } from "./storage.js";
 import { Turn } from "./turn.js";
 
@@ -89,6 +89,7 @@ function addTurn(state) {
       showControls();
     },
     onDrawn: () => follower.drawn(),
+    onFeedback: info.takes_feedback ? tellFeedback : null,
   });
   turns.push(turn);
   turnsElement.append(turn.element);
@@ -189,6 +190,16 @@ async function learn() {
   troubleElement.replaceChildren();
   showInfo();
   showControls();
+  if (!turns.length) showStarters(await starters());
+}
+
+function showStarters(questions) {
+  const start = (text) => {
+    if (!running) run(text);
+    showControls();
+  };
+  byId("starters").replaceChildren(...questions.map((text) => make("li", "", [button(text, () => start(text))])));
+  byId("starters").hidden = !questions.length;
 }
 
 function showTrouble(error) {

@@ -28,6 +28,21 @@ export function setKey(key) {
   tab.write(KEY, key);
 }
 
+/** A few questions to begin with; none where the server cannot say. */
+export async function starters() {
+  try {
+    return (await (await send("starters")).json()).questions;
+  } catch {
+    return [];
+  }
+}
+
+/** Tell the operator whether an answer helped. */
+export async function tellFeedback(request, isHelpful) {
+  const body = JSON.stringify({ request_id: request, helpful: isHelpful });
+  await send("feedback", { method: "POST", body, headers: { "Content-Type": "application/json" } });
+}
+
 /** Version, models, limits. */
 export async function serverInfo() {
   const response = await send("info");
@@ -39,7 +54,7 @@ export async function serverInfo() {
 }
 
 /**
- * The parts of an answer as they come: {question}, {search_question} where there is a history, {context}, {answer}
+ * The parts of an answer as they come: {request}, by which the server's log knows it, {question}, {search_question} where there is a history, {context}, {answer}
  * piece by piece, {citations}; {waiting} while a model that failed is to be asked again, in so many seconds.
  *
  * @param {string} question
@@ -53,6 +68,7 @@ export async function* ask(question, history, model, signal) {
   const body = JSON.stringify({ input, config });
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream", "X-Tell-Waiting": "1" };
   const response = await send("rag/stream", { method: "POST", body, headers, signal });
+  yield { request: response.headers.get("X-Request-ID") };
   let ended = false;
   for await (const { event, data } of events(response.body)) {
     if (event === "data") yield JSON.parse(data);

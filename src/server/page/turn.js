@@ -13,12 +13,14 @@ export class Turn {
   /**
    * @param {{question: string, model: string, searched?: string, answer?: string, context?: object[],
    *   citations?: object[], seconds?: number, problem?: string}} state
-   * @param {{onRetry: (question: string) => void, onDrawn?: () => void}} handlers
+   * @param {{onRetry: (question: string) => void, onDrawn?: () => void,
+   *   onFeedback?: (request: string, isHelpful: boolean) => Promise<void>}} handlers
    */
-  constructor(state, { onRetry, onDrawn = () => {} }) {
+  constructor(state, { onRetry, onDrawn = () => {}, onFeedback = null }) {
     this.state = { answer: "", context: null, ...state };
     this.onRetry = onRetry;
     this.onDrawn = onDrawn;
+    this.onFeedback = onFeedback;
     this.waiting = null;
     this.element = make("li", "turn");
     this.answerElement = make("div", "answer");
@@ -34,6 +36,7 @@ export class Turn {
 
   /** Add a part that the server sent. */
   add(part) {
+    if (part.request) this.state.request = part.request;
     if (part.waiting) {
       this.waiting = part.waiting;
     } else if (part.answer) {
@@ -105,10 +108,25 @@ export class Turn {
     this.footElement.replaceChildren();
     if (answer) this.footElement.append(copyButton(() => this.asMarkdown()));
     if (problem || stopped) this.footElement.append(button("Ask again", () => this.onRetry(question)));
+    if (answer && this.state.request && this.onFeedback) this.footElement.append(this.feedbackButtons());
     const citesNone = answer && !this.isNotAnswered() && this.state.citations?.length === 0 && this.sources.length > 0;
     const time = seconds === undefined ? "" : `${seconds.toFixed(1)} s`;
     const facts = [model, time, stopped ? "stopped" : "", citesNone ? "cites none of the sources" : ""];
     this.footElement.append(make("span", "facts", facts.filter(Boolean).join(" · ")));
+  }
+
+  feedbackButtons() {
+    const tell = async (isHelpful) => {
+      try {
+        await this.onFeedback(this.state.request, isHelpful);
+        frame.replaceChildren("Thank you");
+      } catch {
+        frame.replaceChildren("That could not be sent");
+      }
+    };
+    const frame = make("span", "feedback", [button("Helpful", () => tell(true)), button("Not helpful", () => tell(false))]);
+    frame.setAttribute("role", "status");
+    return frame;
   }
 
   showSources() {
