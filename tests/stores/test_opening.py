@@ -28,6 +28,7 @@ from milvus_rag.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from milvus_rag.stores.connection import connection_arguments
 from support.lite_server import wait_for_port
 from support.ports import free_port
 from support.refusing_milvus import refusing_milvus
@@ -294,3 +295,21 @@ class TestExpressions:
             store.delete(["1"], expr="a == 1")
         assert store.delete([]) is True
         assert store.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("uri", "is_pinged"),
+    [
+        ("./a.db", False),
+        ("http://127.0.0.1:19530", False),
+        ("http://localhost:19530", False),
+        ("http://[::1]:19530", False),
+        ("unix:/run/milvus.sock", False),
+        ("http://milvus:19530", True),
+        ("https://in03-abc.zillizcloud.com", True),
+    ],
+)
+def test_a_server_of_this_machine_is_not_pinged(uri: str, *, is_pinged: bool) -> None:
+    """Milvus Lite hangs up on whoever pings it each ten seconds, as pymilvus does."""
+    arguments = connection_arguments(uri, None, None, 1.0)
+    assert ("grpc_options" not in arguments) is is_pinged
