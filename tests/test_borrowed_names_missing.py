@@ -5,6 +5,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -315,7 +316,7 @@ def the_server_runs_all_the_same(row: Row, monkeypatch: pytest.MonkeyPatch, requ
     index = SimpleNamespace(check=lambda: None)
     monkeypatch.delattr(row.name)
     monkeypatch.setattr(running, "build_app", lambda _: SimpleNamespace(state=SimpleNamespace(index=index)))
-    monkeypatch.setattr(running, "configure_logs", lambda _: None)
+    monkeypatch.setattr(running, "logs", lambda _: nullcontext())
     monkeypatch.setattr(running.signal, "signal", lambda *_: None)
     monkeypatch.setattr(running._Server, "run", lambda *_, **__: ran.append(True))
     running.run_server(ServerSettings(port=0))
@@ -323,12 +324,16 @@ def the_server_runs_all_the_same(row: Row, monkeypatch: pytest.MonkeyPatch, requ
 
 
 @without("shape:route")
-def it_is_another_route(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
-    from milvus_rag.server.app import _route_of
+def the_route_is_looked_up(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
+    from starlette.routing import Route
 
-    scope = {"type": "http", "path": "/rag/invoke"}
-    assert _route_of({**scope, row.token: SimpleNamespace(path="/rag/invoke")}) == "/rag/invoke"
-    assert _route_of(scope) == "other"
+    from milvus_rag.server.route_names import route_name
+
+    routes = [Route("/rag/{name}", lambda _: None, methods=["POST"])]
+    scope = {"type": "http", "method": "POST", "path": "/rag/invoke", "headers": []}
+    assert route_name([], {**scope, row.token: SimpleNamespace(path="/rag/invoke")}) == "/rag/invoke"
+    assert route_name(routes, scope) == "/rag/{name}"
+    assert route_name([], scope) == "other"
 
 
 def row_path(row: Row) -> str:
