@@ -37,7 +37,7 @@ app.command()(info)
 app.command(short_help="Copy a collection into another database, vectors and all.")(copy)
 app.command()(providers)
 app.command(name="eval", short_help="Measure how well passages are found.")(evaluate)
-app.command(short_help="Serve a chat page, and LangServe's routes.")(serve)
+app.command(short_help="Serve a chat page, LangServe's routes, and OpenAI's API.")(serve)
 app.command(short_help="Check what is configured here, and say what to mend.")(doctor)
 
 

@@ -21,7 +21,7 @@ def serve(
     watch: Annotated[bool, typer.Option("--watch", help="With --docs: index again whenever a file changes.")] = False,
     settings: "ServerSettings",
 ) -> None:
-    """Serve a chat page at /, and LangServe's routes under /rag and /answer.
+    """Serve a chat page at /, LangServe's routes under /rag and /answer, and OpenAI's API under /v1.
 
     Limits are set by environment variables, see the documentation on deployment.
     """

@@ -16,20 +16,23 @@ from ..chains.rag import rag_chain
 from ..errors import StoreUnavailableError
 from ..settings import Settings
 from .access import Access
+from .failures import Failure
 from .index import Index
 from .limits import RequestLimits
 from .metrics import Metrics
 from .observation import Observation, logger
+from .openai_api import routes as openai_api
+from .openai_api.errors import as_openai
 from .page_routes import FOLDER, PageFiles, page_router
 from .prefix import Prefix, route_path
 from .routes import langserve_router
 from .served_runnables import ServedChat, ServedRetriever, served_chat
 from .settings import ServerSettings, server_settings
 
-_CHAINS = ("/rag", "/answer")
+_COSTLY = ("/rag", "/answer", openai_api.PREFIX)
 _PAGE = "/page"
 _PUBLIC = frozenset({"/", "/healthz"})
-_FIRST_SEGMENTS = frozenset({"", "answer", "healthz", "info", "metrics", "openapi.json", "page", "rag", "readyz"})
+_FIRST_SEGMENTS = frozenset({"", "answer", "healthz", "info", "metrics", "openapi.json", "page", "rag", "readyz", "v1"})
 _READY_SECONDS = 5.0
 
 
@@ -59,11 +62,18 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(langserve_router(chain, "/rag", settings, is_answer=False))
     answer = chain.pick("answer").with_types(output_type=str)
     app.include_router(langserve_router(answer, "/answer", settings, is_answer=True))
+    app.include_router(openai_api.openai_router(chain, chat, settings))
     app.mount(_PAGE, PageFiles(directory=FOLDER), name="page")
     # The last one added is the outermost.
     app.add_middleware(RequestLimits, settings=settings, metrics=metrics, applies_to=_costs)
     app.add_middleware(Access, settings=settings, is_public=_is_public)
-    app.add_middleware(Observation, metrics=metrics, route_of=_route_of, log_questions=settings.log_questions)
+    app.add_middleware(
+        Observation,
+        metrics=metrics,
+        route_of=_route_of,
+        failure_as=_failure_as,
+        log_questions=settings.log_questions,
+    )
     app.add_middleware(Prefix, prefix=settings.root_path, first_segments=_FIRST_SEGMENTS)
     return app
 
@@ -119,7 +129,12 @@ async def _pass_on(_: Request, exc: Exception) -> Response:
 
 
 def _costs(scope: Scope) -> bool:
-    return scope["method"] == "POST" and route_path(scope).startswith(_CHAINS)
+    return scope["method"] == "POST" and route_path(scope).startswith(_COSTLY)
+
+
+def _failure_as(scope: Scope, failure: Failure) -> Failure:
+    """A failure in the shape that the clients of the request's door read."""
+    return as_openai(failure) if route_path(scope).startswith(f"{openai_api.PREFIX}/") else failure
 
 
 def _is_public(scope: Scope) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .failures import RefusedRequestError
+from .failures import BUSY, RefusedRequestError
 from .metrics import Metrics
 from .settings import ServerSettings
 
@@ -65,7 +65,10 @@ class RequestLimits:
             raise RefusedRequestError(408, "The request did not arrive in time.") from None
         if self._in_progress >= self._settings.max_in_progress:
             raise RefusedRequestError(
-                503, "The server is busy. Try again in a moment.", {"Retry-After": str(_BUSY_RETRY_SECONDS)}
+                503,
+                "The server is busy. Try again in a moment.",
+                {"Retry-After": str(_BUSY_RETRY_SECONDS)},
+                code=BUSY,
             )
         self._in_progress += 1
         self._metrics.in_progress.inc()
