@@ -7,7 +7,7 @@ TYPING := .cache/typing/milvus_rag
 
 # What runs on the lowest and the newest versions: each dependency is used by one of these.
 VERSIONS_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests/stores/test_standard.py \
-  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py \
+  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py tests/server/test_mcp.py \
   tests/test_borrowed_names.py tests/test_borrowed_names_missing.py
 
 # How many processes run tests beside each other: a number, or two for each core. With 0, tests run in one.

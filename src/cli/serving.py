@@ -56,6 +56,28 @@ def serve(
         raise typer.Exit(INTERRUPTED) from None
 
 
+@takes_settings(Group.RETRIEVAL, Group.EMBEDDING, Group.RERANKING, Group.CHAT, Group.FILES, Group.MILVUS)
+def mcp(*, docs: o.Docs = None, settings: "Settings") -> None:
+    """Give an agent the documents, by the Model Context Protocol on stdin and stdout.
+
+    It is started by the agent's program, see the documentation on MCP. milvus-rag serve has the same at /mcp.
+    """
+    from ..server.mcp.own_streams import protocol_streams
+
+    # Before anything is imported that could write to stdout.
+    with protocol_streams() as (requests, answers):
+        from ..server.mcp import serve_stdio
+
+        if docs:
+            from .indexing import index_before
+
+            index_before(settings, docs)
+        try:
+            serve_stdio(settings, requests, answers)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
 @takes_settings(Group.CHAT, Group.EMBEDDING, Group.RERANKING, Group.MILVUS)
 def doctor(*, settings: "Settings", json: o.Json = False) -> None:
     """Check versions, database, collection, keys and models; exit code 1 when something is broken."""

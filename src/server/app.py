@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.util import find_spec
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from langchain_core.runnables.config import run_in_executor
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
-from ..chains.rag import rag_chain
+from ..chains.rag import RagChain, rag_chain
 from ..errors import StoreUnavailableError
 from ..settings import Settings
 from .access import Access
@@ -29,10 +31,13 @@ from .routes import langserve_router
 from .served_runnables import ServedChat, ServedRetriever, served_chat
 from .settings import ServerSettings, server_settings
 
-_COSTLY = ("/rag", "/answer", openai_api.PREFIX)
+_MCP = "/mcp"
+_COSTLY = ("/rag", "/answer", openai_api.PREFIX, _MCP)
 _PAGE = "/page"
 _PUBLIC = frozenset({"/", "/healthz"})
-_FIRST_SEGMENTS = frozenset({"", "answer", "healthz", "info", "metrics", "openapi.json", "page", "rag", "readyz", "v1"})
+_FIRST_SEGMENTS = frozenset(
+    {"", "answer", "healthz", "info", "mcp", "metrics", "openapi.json", "page", "rag", "readyz", "v1"}
+)
 _READY_SECONDS = 5.0
 
 
@@ -54,15 +59,16 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.index = index
     app.state.metrics = metrics
     app.state.settings = settings
-    chain = rag_chain(
-        ServedRetriever(index, metrics), chat, citations=settings.citations, language=lambda: index.language
-    )
+    retriever = ServedRetriever(index, metrics)
+    chain = rag_chain(retriever, chat, citations=settings.citations, language=lambda: index.language)
     app.include_router(page_router(settings, chat.names))
     app.include_router(_operations_router(index, metrics))
     app.include_router(langserve_router(chain, "/rag", settings, is_answer=False))
     answer = chain.pick("answer").with_types(output_type=str)
     app.include_router(langserve_router(answer, "/answer", settings, is_answer=True))
     app.include_router(openai_api.openai_router(chain, chat, settings))
+    if find_spec("mcp") is not None:
+        app.router.routes.append(_mcp_route(retriever, chain, settings))
     app.mount(_PAGE, PageFiles(directory=FOLDER), name="page")
     # The last one added is the outermost.
     app.add_middleware(RequestLimits, settings=settings, metrics=metrics, applies_to=_costs)
@@ -76,6 +82,15 @@ def build_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Prefix, prefix=settings.root_path, first_segments=_FIRST_SEGMENTS)
     return app
+
+
+def _mcp_route(retriever: ServedRetriever, chain: RagChain, settings: ServerSettings) -> BaseRoute:
+    """The door for agents, which needs a package of its own."""
+    from .mcp.streamable_http import mcp_route
+    from .mcp.tools import Tools
+
+    tools = Tools(retriever, chain if settings.llm is not None else None, settings)
+    return mcp_route(tools, log_questions=settings.log_questions)
 
 
 def _operations_router(index: Index, metrics: Metrics) -> APIRouter:
@@ -147,5 +162,7 @@ def _route_of(scope: Scope) -> str:
     path = route_path(scope)
     if path.startswith(f"{_PAGE}/"):
         return _PAGE
+    if path == _MCP:
+        return path
     route = scope.get("route")
     return str(getattr(route, "path", "")) or "other"

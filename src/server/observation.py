@@ -88,6 +88,8 @@ class Observation:
             "status": status,
             "ms": round(seconds * 1000, 1),
         }
+        if record.tool:
+            fields["tool"] = record.tool
         if record.models:
             fields["model"] = ",".join(record.models)
         if record.tokens_in or record.tokens_out:

@@ -17,6 +17,7 @@ class RequestRecord:
     Attributes:
         id: The client's ``X-Request-ID``, or one of ours.
         models: Chat models that answered, in the order of their first use.
+        tool: The tool that an agent called, if one did.
         tokens_in: Tokens that models read, as they count them; 0 where none does.
         tokens_out: Tokens that they wrote.
         finish_reason: Why the answer ended, in the model's words.
@@ -28,6 +29,7 @@ class RequestRecord:
 
     id: str
     models: list[str] = field(default_factory=list)
+    tool: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     finish_reason: str = ""

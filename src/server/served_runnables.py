@@ -1,11 +1,11 @@
 """The chain as it is served: its retriever and its chat model, watched."""
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from copy import copy
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
@@ -14,6 +14,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
+from ..chains.neighbours import Filter
 from ..chains.rag import REWRITING_TAG
 from ..chains.retrieval import MilvusRetriever
 from ..configured_models import configured_chat_model
@@ -25,6 +26,8 @@ from .index import Index
 from .metrics import Metrics
 from .request_record import current_record
 from .settings import ServerSettings
+
+T = TypeVar("T")
 
 
 class ServedRetriever(Runnable[str, list[Document]]):
@@ -57,21 +60,30 @@ class ServedRetriever(Runnable[str, list[Document]]):
 
     async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """The passages for a question, best first."""
+        return await self.search(input, config)
+
+    async def search(
+        self, question: str, config: RunnableConfig | None = None, *, k: int | None = None, filter: Filter = None
+    ) -> list[Document]:
+        """The passages for a question, best first; so many, of those that a filter matches."""
         begin = time.perf_counter()
+        documents = await self.using(lambda retriever: retriever.ainvoke(question, config, k=k, filter=filter))
+        if not documents:
+            # An empty answer is true only where there is a collection.
+            await run_in_executor(None, self._index.check)
+        return self._noted(documents, begin)
+
+    async def using(self, ask: Callable[[MilvusRetriever], Awaitable[T]]) -> T:
+        """Ask the index something, and look after it where that fails."""
         retriever = await self._retriever()
         try:
-            documents = await retriever.ainvoke(input, config)
+            return await ask(retriever)
         except StoreError as exc:
             self._index.failed(exc)
             if isinstance(exc, StoreUnavailableError):
                 raise
             # Not an outage: a collection that was released or rebuilt is there again after a second look.
-            retriever = await self._retriever()
-            documents = await retriever.ainvoke(input, config)
-        if not documents:
-            # An empty answer is true only where there is a collection.
-            await run_in_executor(None, self._index.check)
-        return self._noted(documents, begin)
+            return await ask(await self._retriever())
 
     async def _retriever(self) -> MilvusRetriever:
         retriever = self._index.current

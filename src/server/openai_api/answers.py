@@ -5,70 +5,18 @@ this server knows, under a name that nobody else uses; clients that do not know 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from langchain_core.documents import Document
 from pydantic import BaseModel, Field
 
 from ...chains.citations import Citation
-from ...chunk_keys import (
-    END_LINE_KEY,
-    HEADINGS_KEY,
-    ONLY_NEAREST_KEY,
-    SCORE_KEY,
-    SOURCE_KEY,
-    START_LINE_KEY,
-    TITLE_KEY,
-)
+from ..passages import Passage, passages_of
 from ..request_record import RequestRecord
 
 DEFAULT_MODEL = "milvus-rag"
 FinishReason = Literal["stop", "length"]
 _CUT_OFF = frozenset({"length", "max_tokens"})
-
-
-class Passage(BaseModel):
-    """A passage that the answer was written from.
-
-    Attributes:
-        number: What it is cited by, from 1.
-        source: The file that it is from.
-        title: That file's.
-        headings: Those above it, the outermost first.
-        start_line: Its first line in the file, from 1.
-        end_line: Its last.
-        score: How well it fits the question, higher is better.
-        only_nearest: Whether the documents do not answer the question, and this is one of the nearest passages.
-        text: What it says.
-    """
-
-    number: int
-    source: str | None = None
-    title: str | None = None
-    headings: list[str] = Field(default_factory=list)
-    start_line: int | None = None
-    end_line: int | None = None
-    score: float | None = None
-    only_nearest: bool = False
-    text: str
-
-    @classmethod
-    def of(cls, number: int, document: Document) -> "Passage":
-        """A document of the chain's."""
-        metadata = document.metadata
-        headings = metadata.get(HEADINGS_KEY) or []
-        return cls(
-            number=number,
-            source=_text_or_none(metadata.get(SOURCE_KEY)),
-            title=_text_or_none(metadata.get(TITLE_KEY)),
-            headings=[headings] if isinstance(headings, str) else [str(heading) for heading in headings],
-            start_line=_line(metadata.get(START_LINE_KEY)),
-            end_line=_line(metadata.get(END_LINE_KEY)),
-            score=metadata.get(SCORE_KEY),
-            only_nearest=metadata.get(ONLY_NEAREST_KEY) is True,
-            text=document.page_content,
-        )
 
 
 class Grounds(BaseModel):
@@ -87,10 +35,9 @@ class Grounds(BaseModel):
     @classmethod
     def of(cls, output: Mapping[str, Any]) -> "Grounds":
         """The grounds in a chain's output."""
-        documents: Sequence[Document] = output.get("context") or ()
         return cls(
             search_question=output.get("search_question"),
-            passages=[Passage.of(number, document) for number, document in enumerate(documents, start=1)],
+            passages=passages_of(output.get("context") or ()),
             citations=output.get("citations"),
         )
 
@@ -201,11 +148,3 @@ def finish_reason(record: RequestRecord) -> FinishReason:
 
 def _data(event: Mapping[str, Any]) -> dict[str, str]:
     return {"data": json.dumps(event, ensure_ascii=False, default=str)}
-
-
-def _text_or_none(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _line(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
