@@ -5,29 +5,35 @@ import ipaddress
 from collections.abc import Callable
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import SettingsError
 from .failures import RefusedRequestError
+from .origins import Origins
 from .settings import ServerSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Access:
-    """Refuses requests without the key, and requests for hosts that this server is not.
+    """Refuses requests without the key, requests for hosts that this server is not, and those of other sites' pages.
 
     Args:
         app: What answers.
         settings: The key and the hosts.
+        origins: Whose pages may ask.
         is_public: Whether a request needs no key.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: ServerSettings, is_public: Callable[[Scope], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: ServerSettings, origins: Origins, is_public: Callable[[Scope], bool]
+    ) -> None:
         self._app = app
         key = settings.server_key.get_secret_value() if settings.server_key else ""
         self._expected = f"Bearer {key}".encode() if key else None
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._origins = origins
         self._is_public = is_public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,9 +47,18 @@ class Access:
             if self._hosts and _host_name(headers.get(b"host", b"")) not in self._hosts:
                 # A web page elsewhere could give its own name this server's address, and read it through the browser.
                 raise RefusedRequestError(421, "This server does not answer for that host name.")
-            if self._expected is not None and not self._is_public(scope):
+            if self._expected is None:
+                # With a key nothing is lost: a page of another site does not have it.
+                self._check_site(scope)
+            elif not self._is_public(scope):
                 self._check_key(headers.get(b"authorization", b""))
         await self._app(scope, receive, send)
+
+    def _check_site(self, scope: Scope) -> None:
+        if self._origins.is_foreign(scope["method"], Headers(scope=scope)):
+            raise RefusedRequestError(
+                403, "This server does not answer pages of other sites. Its operator may allow some (--allow-origin)."
+            )
 
     def _check_key(self, given: bytes) -> None:
         scheme, _, key = given.partition(b" ")

@@ -25,6 +25,7 @@ from .metrics import Metrics
 from .observation import Observation, logger
 from .openai_api import routes as openai_api
 from .openai_api.errors import as_openai
+from .origins import CrossOrigin, Origins
 from .page_routes import FOLDER, PageFiles, page_router
 from .prefix import Prefix, route_path
 from .routes import langserve_router
@@ -70,9 +71,10 @@ def build_app(settings: Settings) -> FastAPI:
     if find_spec("mcp") is not None:
         app.router.routes.append(_mcp_route(retriever, chain, settings))
     app.mount(_PAGE, PageFiles(directory=FOLDER), name="page")
+    origins = Origins(settings.allowed_origins)
     # The last one added is the outermost.
     app.add_middleware(RequestLimits, settings=settings, metrics=metrics, applies_to=_costs)
-    app.add_middleware(Access, settings=settings, is_public=_is_public)
+    app.add_middleware(Access, settings=settings, origins=origins, is_public=_is_public)
     app.add_middleware(
         Observation,
         metrics=metrics,
@@ -80,6 +82,7 @@ def build_app(settings: Settings) -> FastAPI:
         failure_as=_failure_as,
         log_questions=settings.log_questions,
     )
+    app.add_middleware(CrossOrigin, origins=origins)
     app.add_middleware(Prefix, prefix=settings.root_path, first_segments=_FIRST_SEGMENTS)
     return app
 

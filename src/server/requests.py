@@ -105,9 +105,14 @@ class _Body(BaseModel):
     @classmethod
     def _no_arguments(cls, body: Any) -> Any:
         # LangServe's clients always send them, and would have them passed to the chain, which takes none.
-        if isinstance(body, dict) and body.get("kwargs"):
+        if isinstance(body, dict) and _has_arguments(body.get("kwargs")):
             raise ValueError("requests cannot pass arguments on this server, leave kwargs empty")
         return body
+
+
+def _has_arguments(kwargs: Any) -> bool:
+    """Whether there is anything in them; the client in JavaScript sends one for each question of a batch."""
+    return any(map(_has_arguments, kwargs)) if isinstance(kwargs, list) else bool(kwargs)
 
 
 class Call(_Body):
@@ -119,6 +124,14 @@ class Call(_Body):
 
 class EventsCall(Call):
     """One question, and which events of its answer are wanted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_is_ours(cls, body: Any) -> Any:
+        # The client in JavaScript says here what LangServe decides by itself.
+        if isinstance(body, dict) and isinstance(body.get("kwargs"), dict):
+            return {**body, "kwargs": {name: value for name, value in body["kwargs"].items() if name != "version"}}
+        return body
 
     include_names: list[str] | None = None
     include_types: list[str] | None = None
