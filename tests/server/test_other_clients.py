@@ -84,7 +84,8 @@ def test_the_inspector_lists_and_calls_every_tool_over_stdio(index_uri: str, tmp
 @needs_llm
 def test_llm(server: Served, tmp_path: Path) -> None:
     (tmp_path / "extra-openai-models.yaml").write_text(
-        f"- model_id: docs\n  model_name: milvus-rag\n  api_base: {server.url}/v1\n  api_key_name: docs\n", encoding="utf-8"
+        f"- model_id: docs\n  model_name: milvus-rag\n  api_base: {server.url}/v1\n  api_key_name: docs\n",
+        encoding="utf-8",
     )
     assert STORAGE in llm("-m", "docs", "--key", KEY, "Where is data stored?", home=tmp_path)
     # The conversation goes on in its own database.
