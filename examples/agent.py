@@ -1,6 +1,6 @@
 """An agent that looks things up in the documents of a server, by the Model Context Protocol.
 
-Before: ``pip install 'milvus-rag[openai,server,mcp]' langchain-mcp-adapters``, set the key of a provider, e.g.
+Before: ``pip install '.[openai,server,mcp]' langchain-mcp-adapters``, set the key of a provider, e.g.
 ``FIREWORKS_API_KEY``, and start ``milvus-rag serve --docs docs`` in another terminal.
 
     python examples/agent.py --llm fireworks
