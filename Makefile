@@ -7,7 +7,7 @@ TYPING := .cache/typing/milvus_rag
 
 # What runs on the lowest and the newest versions: each dependency is used by one of these.
 VERSIONS_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests/stores/test_standard.py \
-  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py \
+  tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py tests/server/test_mcp.py \
   tests/test_borrowed_names.py tests/test_borrowed_names_missing.py
 
 # How many processes run tests beside each other: a number, or two for each core. With 0, tests run in one.
@@ -19,7 +19,7 @@ BESIDE := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check check-lowest check-newest check-real lint types dependencies format docs constraints browser bench clean
+.PHONY: help demo test quick check check-lowest check-newest check-real lint types dependencies format docs constraints browser javascript llm bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,7 +53,7 @@ demo: $(DEMO_INSTALLED) ## Answer a question from docs/, on the embedded default
 	@mkdir -p .cache
 	@$(BIN)/milvus-rag ask "How do I re-index after a file changed?" --docs docs --uri .cache/demo.db
 
-test: $(INSTALLED) browser ## Run the tests, and list the slowest
+test: $(INSTALLED) browser javascript llm ## Run the tests, and list the slowest
 	$(BIN)/pytest $(BESIDE) --durations 15 --durations-min 1
 
 # mypy is one process, and leaves the tests the other cores.
@@ -68,6 +68,30 @@ browser: ## Install Chromium for the browser tests (Debian and its relatives)
 	  [ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
 	  $$sudo apt-get update -qq && \
 	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+
+# Where the clients cannot be installed their tests are skipped, and say so. After the browser: Debian installs one thing at
+# a time.
+JAVASCRIPT := .cache/javascript
+javascript: browser ## Install the clients in JavaScript that tests ask the server with, and Node.js (Debian and its relatives)
+	@command -v npm >/dev/null || { \
+	  [ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
+	  $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm; } || true
+	@$(MAKE) --no-print-directory $(JAVASCRIPT)/.installed
+
+$(JAVASCRIPT)/.installed: tests/javascript/package.json tests/javascript/package-lock.json
+	@mkdir -p $(@D) && cp $^ $(@D) && (cd $(@D) && npm ci --silent --no-audit --no-fund) && touch $@ || \
+	  echo "The clients in JavaScript cannot be installed here: the tests that need them are skipped."
+
+# In an environment of its own: its packages are nobody's dependency.
+LLM := .cache/llm
+LLM_PACKAGES := llm==0.36
+llm: $(LLM)/.installed ## Install simonw's llm, which tests ask the server with
+
+$(LLM)/.installed: $(INSTALLED)
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LLM)
+	@$(BIN)/uv pip install --quiet --python $(LLM) $(LLM_PACKAGES) && touch $@ || \
+	  echo "$(LLM_PACKAGES) cannot be installed here: the test that needs it is skipped."
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -89,7 +113,7 @@ format: $(INSTALLED) ## Format the code and mend what ruff can mend
 # versions runs beside mypy and beside the tests, which leave a core now and then; what it prints comes after.
 check: export PYTEST_ADDOPTS := --cov --cov-report=term
 check: ## All that CI runs
-	@$(MAKE) --no-print-directory --jobs 2 $(INSTALLED) browser
+	@$(MAKE) --no-print-directory --jobs 2 $(INSTALLED) browser javascript llm
 	@mkdir -p .cache
 	@$(MAKE) check-lowest >.cache/lowest.log 2>&1 & lowest=$$!; trap 'kill $$lowest' INT TERM; \
 	  $(MAKE) lint types dependencies || { kill $$lowest; exit 1; }; \

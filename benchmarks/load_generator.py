@@ -1,6 +1,8 @@
 """Clients that ask a server one question after the other, in a process of their own; prints figures as JSON.
 
 python benchmarks/load_generator.py http://127.0.0.1:8000/rag/invoke --clients 16 --requests 500 --llm local
+
+The path says in which protocol: that of LangServe, of OpenAI (``/v1/chat/completions``) or of MCP (``/mcp``).
 """
 
 import argparse
@@ -9,6 +11,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -27,6 +30,17 @@ def question(number: int) -> str:
     return f"How is word{number * 7 % 1999} stored with word{number * 13 % 1999}?"
 
 
+def asked(path: str, question: str, llm: str) -> tuple[dict[str, Any], str]:
+    """The body of a request at a path, and what is in every answer that is one."""
+    if path.startswith("/v1/"):
+        return {"model": llm, "messages": [{"role": "user", "content": question}]}, '"content"'
+    if path.startswith("/mcp"):
+        # The chat model that answers is the server's own.
+        call = {"name": "ask", "arguments": {"question": question}}
+        return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}, '"isError":false'
+    return {"input": question, "config": {"configurable": {"llm": llm}}}, '"answer"'
+
+
 async def run(url: str, clients: int, requests: int, llm: str) -> dict[str, float]:
     numbers = iter(range(requests))
     seconds: list[float] = []
@@ -41,10 +55,11 @@ async def client(url: str, llm: str, numbers: Iterator[int], seconds: list[float
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     for number in numbers:
-        body = json.dumps({"input": question(number), "config": {"configurable": {"llm": llm}}}).encode()
+        request, sign = asked(parts.path, question(number), llm)
+        body = json.dumps(request).encode()
         head = (
             f"POST {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
+            f"Accept: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         begin = time.perf_counter()
         writer.write(head.encode() + body)
@@ -52,7 +67,7 @@ async def client(url: str, llm: str, numbers: Iterator[int], seconds: list[float
         length = next(int(line[15:]) for line in answer_head.split("\r\n") if line.startswith("content-length:"))
         answer = await reader.readexactly(length)
         seconds.append(time.perf_counter() - begin)
-        if not answer_head.startswith("http/1.1 200") or b'"answer"' not in answer:
+        if not answer_head.startswith("http/1.1 200") or sign.encode() not in answer:
             failures.append(answer.decode(errors="replace")[:200])
     writer.close()
 

@@ -1,8 +1,8 @@
-"""How many requests a second one server answers, beside the same chain without HTTP.
+"""How many requests a second one server answers, through each of its doors, beside the same chain without HTTP.
 
 One `milvus-rag serve` over 2,000 chunks in Milvus Lite, 1, 16 and 64 clients in another process, on the model that
 quotes and on a model server that takes 500 ms. With 64 clients, 64 / 0.5 s = 128 requests a second is all that there
-is to have. Nothing may fail.
+is to have. Nothing may fail. OpenAI's API and MCP's ``ask`` are measured with 64 clients on that model.
 
     python benchmarks/serve.py --json serve.json
 """
@@ -30,6 +30,7 @@ CLIENTS = (1, 16, 64)
 REQUESTS = {("local", 1): 200, ("local", 16): 600, ("local", 64): 1000}
 SLOW = "openai:slow"
 SLOW_REQUESTS = {1: 20, 16: 320, 64: 5000}
+DOORS = ("/rag/invoke", "/v1/chat/completions", "/mcp")
 BARE_SLOW_REQUESTS = {1: 20, 16: 320, 64: 1280}
 
 
@@ -42,12 +43,18 @@ def main() -> None:
         environment = {**os.environ, "OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "none"}
         with server(served, environment) as url:
             rows = [row for model in ("local", SLOW) for row in measure(model, url, bare, environment, arguments.quick)]
+        with server(served, environment, "--llm", SLOW) as url:
+            doors = {path: measure_door(f"{url}{path}", environment, arguments.quick) for path in DOORS}
     print_table(rows)
     best = next(row for row in rows if row["model"] == SLOW and row["clients"] == CLIENTS[-1])
     failed = sum(row["server"]["failed"] for row in rows)
     ideal = CLIENTS[-1] / MODEL_SECONDS
     share = best["server"]["requests_per_second"] / ideal
     print(f"{CLIENTS[-1]} clients on the {MODEL_SECONDS * 1000:.0f} ms model: {share:.0%} of {ideal:.0f} requests/s")
+    for path, of in doors.items():
+        rate = of["requests_per_second"]
+        print(f"  the same at {path}: {rate:.1f} requests/s, {rate / ideal:.0%}, p50 {of['p50_ms']:.0f} ms")
+    failed += sum(int(of["failed"]) for of in doors.values())
     print(f"{sum(row['server']['requests'] for row in rows):,} requests, {failed} failed")
     figures = {
         "chunks": CHUNKS,
@@ -56,6 +63,7 @@ def main() -> None:
         "share_of_ideal": share,
         "failed": failed,
         "rows": rows,
+        "doors": doors,
         "cores": os.cpu_count(),
         "machine": platform.platform(),
         "python": platform.python_version(),
@@ -79,6 +87,14 @@ def measure(model: str, url: str, bare: Path, environment: dict[str, str], quick
             "bare": run("bare_chain.py", str(bare), requests=bare_requests, **options),
             "server": run("load_generator.py", f"{url}/rag/invoke", requests=requests, **options),
         }
+
+
+def measure_door(url: str, environment: dict[str, str], quick: bool) -> dict[str, float]:
+    """Another door with as many clients as there are, on the slow model."""
+    clients = CLIENTS[-1]
+    requests = SLOW_REQUESTS[clients] // (10 if quick else 1)
+    run("load_generator.py", url, clients=4, requests=40, llm=SLOW, environment=environment)
+    return run("load_generator.py", url, clients=clients, requests=requests, llm=SLOW, environment=environment)
 
 
 def run(
@@ -118,9 +134,11 @@ def model_server() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def server(index: Path, environment: dict[str, str]) -> Iterator[str]:
+def server(index: Path, environment: dict[str, str], *arguments: str) -> Iterator[str]:
     program = Path(sys.executable).with_name("milvus-rag")
-    command = [program, "serve", "--port", "0", "--uri", index, "--allow-llm", SLOW]
+    command = [program, "serve", "--port", "0", "--uri", index, "--allow-llm", SLOW, *arguments]
+    # Of made-up words the server finds that the documents do not answer, and asks no model.
+    command += ["--min-score", "none"]
     with process(command, environment) as lines:
         for line in lines:
             if found := re.search(r"Listening on (http://\S+?)/\"", line):

@@ -43,6 +43,7 @@ USED_IN = {
     "langchain_community.": "tests/models/test_rerankers.py::test_a_server_that_hangs_is_given_up",
     "httpx.": "tests/models/test_wire_connections.py::test_many_at_once_are_spread_over_clients_which_are_used_again",
     "fastembed.": f"{_EMBEDDINGS}::test_local_takes_a_folder",
+    "mcp.": "tests/server/test_mcp.py::test_search_finds_passages_with_their_places",
     "sse_starlette.": "tests/server/test_faults.py::test_on_sigterm_running_answers_are_finished",
     "langserve.": "tests/server/test_remote.py::test_only_wanted_endpoints_are_there",
     "uvicorn.": "tests/server/test_remote.py::test_the_state_is_told",

@@ -30,6 +30,7 @@ OTHER_MEANINGS = {
     ("loaders/converters/slides.py", "title"): "a kind of placeholder",
     ("loaders/notebooks.py", "source"): "the text of a notebook's cell",
     ("pipeline.py", "chunks"): "a fact of `list`",
+    ("server/mcp/arguments.py", "title"): "a member of a JSON schema",
     ("stores/layout.py", "chunk"): "a field of other programs' collections",
 }
 

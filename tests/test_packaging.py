@@ -48,6 +48,10 @@ PURPOSES = {
         "save_chart([measure('full text', [asked], [found], [0.1])], 'chart.png', questions=1)"
     ),
     "server": "assert create_app(Settings()).routes",
+    "mcp": (
+        "import io; from milvus_rag.server.mcp import serve_stdio; "
+        "serve_stdio(Settings(), io.StringIO(), io.StringIO())"
+    ),
 }
 
 

@@ -17,7 +17,7 @@ from .evaluation import evaluate
 from .indexing import index, info
 from .listing import providers
 from .output import configure_logging, print_in_any_locale, say
-from .serving import doctor, serve
+from .serving import doctor, mcp, serve
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,8 @@ app.command()(info)
 app.command(short_help="Copy a collection into another database, vectors and all.")(copy)
 app.command()(providers)
 app.command(name="eval", short_help="Measure how well passages are found.")(evaluate)
-app.command(short_help="Serve a chat page, and LangServe's routes.")(serve)
+app.command(short_help="Serve a chat page, LangServe's routes, and OpenAI's API.")(serve)
+app.command(short_help="Give an agent the documents, by MCP on stdin and stdout.")(mcp)
 app.command(short_help="Check what is configured here, and say what to mend.")(doctor)
 
 

@@ -21,7 +21,7 @@ def serve(
     watch: Annotated[bool, typer.Option("--watch", help="With --docs: index again whenever a file changes.")] = False,
     settings: "ServerSettings",
 ) -> None:
-    """Serve a chat page at /, and LangServe's routes under /rag and /answer.
+    """Serve a chat page at /, LangServe's routes under /rag and /answer, and OpenAI's API under /v1.
 
     Limits are set by environment variables, see the documentation on deployment.
     """
@@ -54,6 +54,28 @@ def serve(
         run_server(settings, beside=beside)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
+
+
+@takes_settings(Group.RETRIEVAL, Group.EMBEDDING, Group.RERANKING, Group.CHAT, Group.FILES, Group.MILVUS)
+def mcp(*, docs: o.Docs = None, settings: "Settings") -> None:
+    """Give an agent the documents, by the Model Context Protocol on stdin and stdout.
+
+    It is started by the agent's program, see the documentation on MCP. milvus-rag serve has the same at /mcp.
+    """
+    from ..server.mcp.own_streams import protocol_streams
+
+    # Before anything is imported that could write to stdout.
+    with protocol_streams() as (requests, answers):
+        from ..server.mcp import serve_stdio
+
+        if docs:
+            from .indexing import index_before
+
+            index_before(settings, docs)
+        try:
+            serve_stdio(settings, requests, answers)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
 
 
 @takes_settings(Group.CHAT, Group.EMBEDDING, Group.RERANKING, Group.MILVUS)

@@ -8,12 +8,13 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import SettingsError
 from .allowances import Allowances, client_of
-from .cross_site import is_from_another_site
 from .failures import RefusedRequestError
+from .origins import Origins
 from .settings import ServerSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -25,19 +26,23 @@ _WAITING_TRIES: Final = 5
 
 
 class Access:
-    """Refuses requests without the key, and requests for hosts that this server is not.
+    """Refuses requests without the key, requests for hosts that this server is not, and those of other sites' pages.
 
     Args:
         app: What answers.
         settings: The key and the hosts.
+        origins: Whose pages may ask.
         is_public: Whether a request needs no key.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: ServerSettings, is_public: Callable[[Scope], bool]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: ServerSettings, origins: Origins, is_public: Callable[[Scope], bool]
+    ) -> None:
         self._app = app
         key = settings.server_key.get_secret_value() if settings.server_key else ""
         self._expected = f"Bearer {key}".encode() if key else None
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
+        self._origins = origins
         self._is_public = is_public
         self._tries = Allowances(at_once=_TRIES, seconds=_SECONDS_A_TRY)
 
@@ -53,9 +58,8 @@ class Access:
                 # A web page elsewhere could give its own name this server's address, and read it through the browser.
                 raise RefusedRequestError(421, "This server does not answer for that host name.")
             if self._expected is None:
-                if is_from_another_site(scope):
-                    # A browser sends it for any page that somebody looks at, who pays for the answer.
-                    raise RefusedRequestError(403, "This server takes no questions from pages of other sites.")
+                # With a key nothing is lost: a page of another site does not have it.
+                self._check_site(scope)
             elif not self._is_public(scope):
                 await self._check_key(headers.get(b"authorization", b""), client_of(scope))
         await self._app(scope, receive, send)
@@ -63,6 +67,13 @@ class Access:
     def _answers_for(self, name: str) -> bool:
         # Where this machine is meant, by any of its own addresses: nobody can give these to a name of his.
         return name in self._hosts or ("localhost" in self._hosts and is_loopback(name))
+
+    def _check_site(self, scope: Scope) -> None:
+        if self._origins.is_foreign(scope["method"], Headers(scope=scope)):
+            # A browser sends it for any page that somebody looks at, who pays for the answer.
+            raise RefusedRequestError(
+                403, "This server does not answer pages of other sites. Its operator may allow some (--allow-origin)."
+            )
 
     async def _check_key(self, given: bytes, client: str) -> None:
         if not given:

@@ -30,6 +30,8 @@ from ..errors import (
 # Seconds after which an outage is worth another try.
 _RETRY_SECONDS: Final = 5
 _MOST_PROBLEMS: Final = 3
+BUSY: Final = "busy"
+RATE_LIMITED: Final = "rate_limited"
 # Parts of pydantic's paths that are no keys of the request: where it was found, which branch of a union was tried.
 _UNTOLD: Final = frozenset({"body", "text", "object", "one", "list"})
 
@@ -42,11 +44,15 @@ class Failure:
         status: HTTP status.
         message: A sentence.
         headers: Further headers.
+        code: What programs tell it by, where the status alone does not say it.
+        param: The field of the request that it is about, where it is about one.
     """
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    code: str = ""
+    param: str = ""
 
     def body(self, request_id: str) -> bytes:
         """The JSON of an error response."""
@@ -96,9 +102,17 @@ ERROR_RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 class RefusedRequestError(Exception):
     """A request that the server refuses; what it raises is what the client is told."""
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        code: str = "",
+        param: str = "",
+    ) -> None:
         super().__init__(message)
-        self.failure = Failure(status, message, headers or {})
+        self.failure = Failure(status, message, headers or {}, code, param)
 
 
 def failure_of(exc: BaseException) -> Failure:
@@ -106,7 +120,7 @@ def failure_of(exc: BaseException) -> Failure:
     if isinstance(exc, RefusedRequestError):
         return exc.failure
     if isinstance(exc, RequestValidationError):
-        return Failure(422, _problems(exc.errors()))
+        return Failure(422, _problems(exc.errors()), param=_param(exc.errors()))
     if isinstance(exc, HTTPException):
         return Failure(exc.status_code, _http_message(exc), exc.headers or {})
     if isinstance(exc, StoreError):
@@ -145,7 +159,8 @@ def _model_failure(exc: ModelError) -> Failure:
         return Failure(504, "The model did not answer in time.")
     if isinstance(exc, RateLimitError | ProviderUnavailableError):
         seconds = max(1, round(exc.retry_after)) if exc.retry_after else _RETRY_SECONDS
-        return Failure(503, "The model is not available at the moment.", {"Retry-After": str(seconds)})
+        code = RATE_LIMITED if isinstance(exc, RateLimitError) else ""
+        return Failure(503, "The model is not available at the moment.", {"Retry-After": str(seconds)}, code)
     if isinstance(exc, InputTooLargeError):
         return Failure(502, "The question and its passages are more than the model can read.")
     if isinstance(exc, ModelResponseError):
@@ -159,11 +174,20 @@ def _http_message(exc: HTTPException) -> str:
     )
 
 
+def _param(errors: Sequence[Any]) -> str:
+    """The field that the first problem is about."""
+    first = errors[0] if errors else None
+    return _place(first) if isinstance(first, dict) else ""
+
+
+def _place(error: Mapping[str, Any]) -> str:
+    return ".".join(str(part) for part in error["loc"] if part not in _UNTOLD)
+
+
 def _problems(errors: Sequence[Any]) -> str:
     """What pydantic found, without the values it found it in."""
     sentences = []
     for error in errors[:_MOST_PROBLEMS]:
         if isinstance(error, dict):
-            place = ".".join(str(part) for part in error["loc"] if part not in _UNTOLD)
-            sentences.append(f"{place or 'body'}: {error['msg'].removeprefix('Value error, ')}")
+            sentences.append(f"{_place(error) or 'body'}: {error['msg'].removeprefix('Value error, ')}")
     return "; ".join(dict.fromkeys(sentences)) or "The request cannot be read."

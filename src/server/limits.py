@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .failures import RefusedRequestError
+from .failures import BUSY, RefusedRequestError
 from .metrics import Metrics
 from .settings import ServerSettings
 
@@ -65,7 +65,10 @@ class RequestLimits:
             raise RefusedRequestError(408, "The request did not arrive in time.") from None
         if self._in_progress >= self._settings.max_in_progress:
             raise RefusedRequestError(
-                503, "The server is busy. Try again in a moment.", {"Retry-After": str(_BUSY_RETRY_SECONDS)}
+                503,
+                "The server is busy. Try again in a moment.",
+                {"Retry-After": str(_BUSY_RETRY_SECONDS)},
+                code=BUSY,
             )
         self._in_progress += 1
         self._metrics.in_progress.inc()
@@ -76,16 +79,26 @@ class RequestLimits:
             self._metrics.in_progress.dec()
 
     async def _answer(self, scope: Scope, body: bytes, receive: Receive, send: Send, deadline: float) -> None:
+        is_sent = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal is_sent
+            await send(message)
+            is_sent = message["type"] == "http.response.body" and not message.get("more_body", False)
+
         gone = asyncio.ensure_future(_wait_until_gone(receive))
-        answer = asyncio.ensure_future(self._app(scope, _replay(body, gone), send))
+        answer = asyncio.ensure_future(self._app(scope, _replay(body, gone), watched_send))
         try:
             remaining = max(0.0, deadline - asyncio.get_running_loop().time())
             await asyncio.wait({gone, answer}, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
+            if is_sent and not answer.done():
+                # A server says that the client is gone also when it has all of its answer: what is left is to clear up.
+                await asyncio.wait({answer}, timeout=_STOP_SECONDS)
             if answer.done():
                 answer.result()
-            elif gone.done():
+            elif gone.done() and not is_sent:
                 raise ClientGoneError("the client went away")
-            else:
+            elif not is_sent:
                 raise TimeoutError
         finally:
             await _stop(answer)

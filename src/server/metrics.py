@@ -49,6 +49,12 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        self.tokens = Counter(
+            "milvus_rag_model_tokens",
+            "Tokens that models read (in) and wrote (out), as they count them.",
+            ["model", "direction"],
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)

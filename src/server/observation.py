@@ -8,7 +8,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .failures import detail_of, failure_of
+from .failures import Failure, detail_of, failure_of
 from .limits import ClientGoneError
 from .metrics import Metrics
 from .request_record import RequestRecord, current_record, request_id
@@ -35,15 +35,23 @@ class Observation:
         app: What answers.
         metrics: Where requests are counted.
         route_of: Names the route of a request, one of few.
+        failure_as: Puts a failure into the shape that the clients of a request's door read.
         log_questions: Whether questions, and messages that may quote them, go into the log.
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, route_of: Callable[[Scope], str], log_questions: bool
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        route_of: Callable[[Scope], str],
+        failure_as: Callable[[Scope, Failure], Failure],
+        log_questions: bool,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._route_of = route_of
+        self._failure_as = failure_as
         self._log_questions = log_questions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +70,7 @@ class Observation:
             response.status = _CLIENT_GONE
         except Exception as exc:  # noqa: BLE001 - nothing of it may reach the client
             record.note_error(exc, detail_of(exc, with_message=self._log_questions))
-            await response.fail(exc)
+            await response.fail(self._failure_as(scope, failure_of(exc)))
         finally:
             current_record.reset(token)
             self._finish(scope, record, response.status, time.perf_counter() - begin)
@@ -80,8 +88,12 @@ class Observation:
             "status": status,
             "ms": round(seconds * 1000, 1),
         }
+        if record.tool:
+            fields["tool"] = record.tool
         if record.models:
             fields["model"] = ",".join(record.models)
+        if record.tokens_in or record.tokens_out:
+            fields["tokens_in"], fields["tokens_out"] = record.tokens_in, record.tokens_out
         if record.hits is not None:
             fields["hits"] = record.hits
         if record.error:
@@ -119,9 +131,8 @@ class _Response:
             self._finished = not message.get("more_body", False)
         await self._send(message)
 
-    async def fail(self, exc: Exception) -> None:
+    async def fail(self, failure: Failure) -> None:
         """Tell the client: by a status, or by an event in a stream that has begun."""
-        failure = failure_of(exc)
         if not self.status:
             response = failure.response(self._id)
             await self.send({"type": "http.response.start", "status": failure.status, "headers": response.raw_headers})

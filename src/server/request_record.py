@@ -19,6 +19,10 @@ class RequestRecord:
     Attributes:
         id: The client's ``X-Request-ID``, or one of ours.
         models: Chat models that answered, in the order of their first use.
+        tool: The tool that an agent called, if one did.
+        tokens_in: Tokens that models read, as they count them; 0 where none does.
+        tokens_out: Tokens that they wrote.
+        finish_reason: Why the answer ended, in the model's words.
         hits: Passages found, over all questions of a batch; None where nothing was searched.
         questions: The questions.
         error: Class name of what went wrong, empty when nothing did.
@@ -28,6 +32,10 @@ class RequestRecord:
 
     id: str
     models: list[str] = field(default_factory=list)
+    tool: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    finish_reason: str = ""
     hits: int | None = None
     questions: list[str] = field(default_factory=list)
     error: str = ""
@@ -38,6 +46,11 @@ class RequestRecord:
         """Remember a chat model that is used."""
         if name not in self.models:
             self.models.append(name)
+
+    def note_tokens(self, read: int, written: int) -> None:
+        """Count tokens of a model."""
+        self.tokens_in += read
+        self.tokens_out += written
 
     def note_hits(self, count: int) -> None:
         """Count passages that were found."""

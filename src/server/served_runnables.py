@@ -1,10 +1,11 @@
 """The chain as it is served: its retriever and its chat model, watched."""
 
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
+from copy import copy
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
@@ -13,6 +14,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.runnables.utils import ConfigurableFieldSpec
 
+from ..chains.neighbours import Filter
+from ..chains.rag import REWRITING_TAG
 from ..chains.retrieval import MilvusRetriever
 from ..configured_models import configured_chat_model
 from ..errors import MilvusRagError, StoreError, StoreUnavailableError
@@ -23,6 +26,8 @@ from .index import Index
 from .metrics import Metrics
 from .request_record import current_record
 from .settings import ServerSettings
+
+T = TypeVar("T")
 
 
 class ServedRetriever(Runnable[str, list[Document]]):
@@ -55,21 +60,30 @@ class ServedRetriever(Runnable[str, list[Document]]):
 
     async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """The passages for a question, best first."""
+        return await self.search(input, config)
+
+    async def search(
+        self, question: str, config: RunnableConfig | None = None, *, k: int | None = None, filter: Filter = None
+    ) -> list[Document]:
+        """The passages for a question, best first; so many, of those that a filter matches."""
         begin = time.perf_counter()
+        documents = await self.using(lambda retriever: retriever.ainvoke(question, config, k=k, filter=filter))
+        if not documents:
+            # An empty answer is true only where there is a collection.
+            await run_in_executor(None, self._index.check)
+        return self._noted(documents, begin)
+
+    async def using(self, ask: Callable[[MilvusRetriever], Awaitable[T]]) -> T:
+        """Ask the index something, and look after it where that fails."""
         retriever = await self._retriever()
         try:
-            documents = await retriever.ainvoke(input, config)
+            return await ask(retriever)
         except StoreError as exc:
             self._index.failed(exc)
             if isinstance(exc, StoreUnavailableError):
                 raise
             # Not an outage: a collection that was released or rebuilt is there again after a second look.
-            retriever = await self._retriever()
-            documents = await retriever.ainvoke(input, config)
-        if not documents:
-            # An empty answer is true only where there is a collection.
-            await run_in_executor(None, self._index.check)
-        return self._noted(documents, begin)
+            return await ask(await self._retriever())
 
     async def _retriever(self) -> MilvusRetriever:
         retriever = self._index.current
@@ -100,6 +114,7 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
         self._index = index
         self._metrics = metrics
         self._extractive = frozenset(name for name in names if is_extractive(name))
+        self._answer_options: Mapping[str, Any] = {}
 
     def warm_up(self) -> list[str]:
         """Make the models, whose libraries take seconds to import; says which of them cannot be used, and why."""
@@ -118,61 +133,107 @@ class ServedChat(Runnable[LanguageModelInput, AIMessage]):
         (switch,) = self._models.config_specs
         return [switch._replace(annotation=names, default=self.names[0])]
 
+    def answering_with(self, options: Mapping[str, Any]) -> "ServedChat":
+        """The same models, whose answers are asked for with these arguments; the question to search for is not."""
+        bound = copy(self)
+        bound._answer_options = options
+        return bound
+
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """Ask the model."""
-        name, begin = self._begin(config)
-        options = self._options(name, kwargs)
-        message: AIMessage = self._models.invoke(input, config, **options)
-        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+        call = self._begin(config, kwargs)
+        message: AIMessage = self._models.invoke(input, config, **call.options)
+        call.note(message)
+        call.end()
         return message
 
     async def ainvoke(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         """Ask the model."""
-        name, begin = self._begin(config)
-        options = self._options(name, kwargs)
-        message: AIMessage = await self._models.ainvoke(input, config, **options)
-        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+        call = self._begin(config, kwargs)
+        message: AIMessage = await self._models.ainvoke(input, config, **call.options)
+        call.note(message)
+        call.end()
         return message
 
     def stream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any | None
     ) -> Iterator[AIMessage]:
         """Ask the model, for an answer in pieces."""
-        name, begin = self._begin(config)
-        options = self._options(name, kwargs)
-        yield from self._models.stream(input, config, **options)
-        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+        call = self._begin(config, kwargs)
+        for chunk in self._models.stream(input, config, **call.options):
+            call.note(chunk)
+            yield chunk
+        call.end()
 
     async def astream(
         self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any | None
     ) -> AsyncIterator[AIMessage]:
         """Ask the model, for an answer in pieces."""
-        name, begin = self._begin(config)
-        options = self._options(name, kwargs)
+        call = self._begin(config, kwargs)
         begun = False
-        chunks: Any = self._models.astream(input, config, **options)
+        chunks: Any = self._models.astream(input, config, **call.options)
         async with aclosing(chunks):
             async for chunk in chunks:
                 if not begun and chunk.text:
                     begun = True
-                    self._metrics.first_token_seconds.labels(name).observe(time.perf_counter() - begin)
+                    self._metrics.first_token_seconds.labels(call.name).observe(call.seconds)
+                call.note(chunk)
                 yield chunk
-        self._metrics.model_seconds.labels(name).observe(time.perf_counter() - begin)
+        call.end()
 
-    def _options(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _begin(self, config: RunnableConfig | None, given: Mapping[str, Any]) -> "_ModelCall":
+        given_config: Mapping[str, Any] = config or {}
+        name = str((given_config.get("configurable") or {}).get(SWITCH) or self.names[0])
+        is_answer = REWRITING_TAG not in (given_config.get("tags") or ())
         # For each call, since the index may be made, or rebuilt in another language, while the server runs.
         own = {"language": self._index.language} if name in self._extractive else {}
-        return {**own, **given}
+        options = {**own, **(self._answer_options if is_answer else {}), **given}
+        return _ModelCall(name, options, self._metrics, is_answer=is_answer)
 
-    def _begin(self, config: RunnableConfig | None) -> tuple[str, float]:
-        chosen = ((config or {}).get("configurable") or {}).get(SWITCH)
-        name = str(chosen or self.names[0])
-        record = current_record.get()
-        if record is not None:
-            record.note_model(name)
-        return name, time.perf_counter()
+
+class _ModelCall:
+    """A call of a model, watched: how long it takes, what it uses, why it ends.
+
+    Args:
+        name: The model's.
+        options: Its arguments.
+        metrics: Where it is counted.
+        is_answer: Whether it is the answer that is asked for, or the question to search for.
+    """
+
+    def __init__(self, name: str, options: Mapping[str, Any], metrics: Metrics, *, is_answer: bool) -> None:
+        self.name = name
+        self.options: dict[str, Any] = dict(options)
+        self._metrics = metrics
+        self._is_answer = is_answer
+        self._begin = time.perf_counter()
+        self._record = current_record.get()
+        if self._record is not None:
+            self._record.note_model(name)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.perf_counter() - self._begin
+
+    def note(self, message: AIMessage) -> None:
+        """Count what an answer, or a piece of one, says of itself."""
+        usage = message.usage_metadata
+        if usage is not None:
+            self._metrics.tokens.labels(self.name, "in").inc(usage["input_tokens"])
+            self._metrics.tokens.labels(self.name, "out").inc(usage["output_tokens"])
+        if self._record is None:
+            return
+        if usage is not None:
+            self._record.note_tokens(usage["input_tokens"], usage["output_tokens"])
+        if self._is_answer and (reason := message.response_metadata.get("finish_reason")):
+            self._record.finish_reason = str(reason)
+
+    def end(self) -> None:
+        """Take note that all of it is there."""
+        self._metrics.model_seconds.labels(self.name).observe(self.seconds)
 
 
 def served_chat(settings: ServerSettings, index: Index, metrics: Metrics) -> ServedChat:

@@ -53,6 +53,18 @@ class ServerSettingFields(SettingFields):
             flags=("--trust-proxy",),
         ),
     ] = ("127.0.0.1", "::1")
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Origins whose pages may ask through browsers, e.g. https://docs.example.org; * for all.",
+            Group.SERVER,
+            default="the server's own",
+            flags=("--allow-origin",),
+        ),
+    ] = ()
+    allow_any_origin: Annotated[
+        bool, Setting("Mean it when --allow-origin is * although there is a key.", Group.SERVER)
+    ] = False
     allowed_llms: Annotated[
         tuple[str, ...],
         Setting("Chat models that requests may choose beside the one of --llm.", Group.SERVER, flags=("--allow-llm",)),

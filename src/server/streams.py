@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -13,7 +13,7 @@ from ..attempts import retries_told_to
 
 # Proxies close connections on which nothing is sent for a minute; a model may think for longer.
 _PING_SECONDS = 15.0
-_PING = b": ping\r\n\r\n"
+_PING = ": ping"
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
@@ -27,15 +27,24 @@ class EventStream(StreamingResponse):
         events: What LangServe yields: dicts of ``event`` and ``data``.
         held: So many events are held back until the next one comes: what fails before that is answered by a status.
         tells_waiting: Whether the client knows the event ``waiting``: a model is asked again, in ``seconds``.
+        newline: What ends a line. Both are right, but many a reader of OpenAI's streams knows no other than theirs.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterable[Any], *, held: int, tells_waiting: bool = False) -> None:
+    def __init__(
+        self,
+        events: AsyncIterable[Any],
+        *,
+        held: int,
+        tells_waiting: bool = False,
+        newline: Literal["\r\n", "\n"] = "\r\n",
+    ) -> None:
         super().__init__(events, headers=_HEADERS)
         self.events = cast("AsyncGenerator[Mapping[str, Any]]", events)
         self.held = held
         self.tells_waiting = tells_waiting
+        self.newline = newline
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all events."""
@@ -47,13 +56,13 @@ class EventStream(StreamingResponse):
                 if event.get("event") == "error":
                     # LangServe's says nothing; the exception that it raises next tells what happened.
                     continue
-                pending.append(_encoded(event))
+                pending.append(_encoded(event, self.newline))
                 if pings is None:
                     if len(pending) <= self.held and event.get("event") != "end":
                         continue
                     start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
                     await send(start)
-                    pings = asyncio.create_task(_ping(send))
+                    pings = asyncio.create_task(_ping(send, f"{_PING}{self.newline * 2}".encode()))
                     waiting.begin()
                 await send({"type": "http.response.body", "body": b"".join(pending), "more_body": True})
                 pending.clear()
@@ -100,14 +109,15 @@ class _Waiting:
 
     async def _tell(self) -> None:
         while True:
-            event = _encoded({"event": "waiting", "data": json.dumps({"seconds": round(await self._told.get(), 1)})})
+            told = {"event": "waiting", "data": json.dumps({"seconds": round(await self._told.get(), 1)})}
+            event = _encoded(told, "\r\n")
             await self._send({"type": "http.response.body", "body": event, "more_body": True})
 
 
-async def _ping(send: Send) -> None:
+async def _ping(send: Send, comment: bytes) -> None:
     while True:
         await asyncio.sleep(_PING_SECONDS)
-        await send({"type": "http.response.body", "body": _PING, "more_body": True})
+        await send({"type": "http.response.body", "body": comment, "more_body": True})
 
 
 async def _close(events: AsyncGenerator[Mapping[str, Any]]) -> None:
@@ -122,8 +132,8 @@ async def _close(events: AsyncGenerator[Mapping[str, Any]]) -> None:
             pass
 
 
-def _encoded(event: Mapping[str, Any]) -> bytes:
+def _encoded(event: Mapping[str, Any], newline: str) -> bytes:
     lines = [f"event: {event['event']}"] if "event" in event else []
     # JSON without line breaks: one line of data.
     lines += [f"data: {event['data']}"] if "data" in event else []
-    return "\r\n".join([*lines, "", ""]).encode()
+    return newline.join([*lines, "", ""]).encode()

@@ -117,6 +117,15 @@ class ReadMethods(StoreMembers):
 
         return self._read_where(expr, read, [])
 
+    def find_all(self, filter: Filter, *, roots: bool = False) -> list[Document]:
+        """All documents that a filter matches, in no order; `roots`: with `ROOTS_KEY`, who synced each."""
+
+        def read(layout: Layout, rows: CollectionRows, condition: Condition) -> list[Document]:
+            batches = conditions.iterate(rows, condition)
+            return [to_document(layout, row, roots=roots) for batch in batches for row in batch]
+
+        return self._read_where(filter, read, [])
+
     def get_pks(self, expr: Filter, **kwargs: Any) -> list[str]:
         """Ids of the rows that a filter matches."""
 

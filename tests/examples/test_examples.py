@@ -12,6 +12,7 @@ import pytest
 
 from support.gemini_server import GeminiServer
 from support.openai_server import OpenAIServer
+from support.served import Served, serving
 from support.tiny_onnx import make_dense_model
 from support.tutorial import PAGES, SYSTEM_PROMPT, user_prompt
 from support.waiting import PATIENCE_SECONDS
@@ -126,6 +127,42 @@ def test_existing_app(folder: Path, openai: OpenAIServer) -> None:
     assert "object storage" in result["content"]
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "pages").mkdir()
+    for name, text in PAGES.items():
+        (folder / "pages" / name).write_text(text, encoding="utf-8")
+    with serving(str(folder / "docs.db"), "--docs", str(folder / "pages")) as served:
+        yield served
+
+
+def test_agent(folder: Path, server: Served, openai: OpenAIServer) -> None:
+    question = "Where does Milvus store data?"
+    environment = openai.environment("fireworks")
+    arguments = ("--url", f"{server.url}/mcp", "--llm", "fireworks", "--question", question)
+    done = run("agent.py", folder, environment, *arguments)
+    assert done.returncode == 0, done.stderr
+    tools, lookup, agent = done.stdout.strip().split("\n", 2)
+    assert tools == "Tools: search, read, sources"
+    assert lookup == f"The agent calls search: {{'question': '{question}'}}"
+    assert agent.startswith("Agent: ")
+    [result] = [message for message in openai.requests[-1].body["messages"] if message["role"] == "tool"]
+    assert "object storage" in str(result["content"])
+
+
+def test_conversation(folder: Path, server: Served) -> None:
+    questions = ("Where does Milvus store data?", "And what about flushing?")
+    done = run("conversation.py", folder, {}, "--url", f"{server.url}/v1", *questions)
+    assert done.returncode == 0, done.stderr
+    first, _, second = done.stdout.partition(f"> {questions[1]}\n")
+    assert first.startswith(f"> {questions[0]}\n")
+    assert "object storage" in first
+    assert "[1] operational.md, line " in first
+    assert "Searched for: " not in first
+    assert "Searched for: " in second
+
+
 def test_an_example_without_its_key_says_what_to_set(folder: Path) -> None:
     done = run("fireworks.py", folder, {}, "pages")
     assert done.returncode == 1
@@ -133,7 +170,9 @@ def test_an_example_without_its_key_says_what_to_set(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["gemini.py", "fireworks.py", "lepton.py", "existing_app.py"])
+@pytest.mark.parametrize(
+    "name", ["gemini.py", "fireworks.py", "lepton.py", "existing_app.py", "agent.py", "conversation.py"]
+)
 def test_an_example_says_what_it_needs_and_what_it_prints(name: str) -> None:
     docstring = (EXAMPLES / name).read_text(encoding="utf-8").split('"""')[1]
     assert f"python examples/{name}" in docstring

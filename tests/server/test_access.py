@@ -25,6 +25,9 @@ GUARDED = [
     ("GET", "/info"),
     ("GET", "/openapi.json"),
     ("GET", "/nothing-here"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/milvus-rag"),
+    ("POST", "/v1/chat/completions"),
     *[
         (method, f"{chain}/{route}")
         for chain in ("/rag", "/answer")

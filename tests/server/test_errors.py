@@ -125,6 +125,22 @@ async def test_arguments_that_the_chain_does_not_take_are_refused(index_uri: str
             assert message == "body: requests cannot pass arguments on this server, leave kwargs empty"
 
 
+async def test_arguments_that_are_none_are_accepted(index_uri: str) -> None:
+    """As LangChain's client in JavaScript sends them."""
+    questions = [QUESTION["input"]] * 2
+    async with application(index_uri) as client:
+        batch = await client.post("/answer/batch", json={"inputs": questions, "kwargs": [{}, {}]})
+        assert batch.status_code == 200
+        events = await client.post("/answer/stream_events", json={**QUESTION, "kwargs": {"version": "v2"}})
+        assert events.status_code == 200
+        for path, body in (
+            ("/answer/batch", {"inputs": questions, "kwargs": [{}, {"k": 3}]}),
+            ("/answer/stream_events", {**QUESTION, "kwargs": {"version": "v2", "k": 3}}),
+            ("/answer/invoke", {**QUESTION, "kwargs": {"version": "v2"}}),
+        ):
+            assert (await client.post(path, json=body)).status_code == 422
+
+
 async def test_other_methods_and_paths_are_refused_in_the_same_shape(index_uri: str) -> None:
     async with application(index_uri) as client:
         for method, path, status in (

@@ -99,10 +99,10 @@ class OpenAIServer(ModelServer):
     def _chat(self, body: Any, fault: Fault | None) -> Reply:
         model = self._check_model(body, _CHAT_FIELDS)
         messages = _checked_messages(body.get("messages"))
-        results = [message["content"] for message in messages if message["role"] == "tool"]
+        results = _text_of(messages, "tool")
         if self.uses_tools and body.get("tools") and not results:
             return _tool_call(model, body["tools"][0]["function"], _text_of(messages, "user"))
-        text = self.answer(_text_of(messages, "system"), "\n".join(results) or _text_of(messages, "user"))
+        text = self.answer(_text_of(messages, "system"), results or _text_of(messages, "user"))
         if fault and fault.kind == "wrong shape":
             event = json.dumps({"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0}]}}]})
             return Reply(events=(event,)) if body.get("stream") else Reply({"result": "ok"})

@@ -43,7 +43,7 @@ class ExtractiveChatModel(BaseChatModel):
         max_quotes: How many sentences, list items, table rows or code blocks are chosen for an answer. What belongs to
             a chosen one (the line that introduces a list, the list that a sentence introduces) comes with it.
         language: Whose stop words and stems are used to compare words: a Snowball language, or ``"none"``. A call may
-            bring its own: ``model.invoke(messages, language="german")``.
+            bring its own: ``model.invoke(messages, language="german")``; and ``max_tokens``, after which it is cut off.
         embedding: Compares sentences with the question by meaning too, the same that found the passages; by words
             alone without one.
     """
@@ -96,8 +96,8 @@ class ExtractiveChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        answer = self._answer(messages, stop, **kwargs)
-        message = AIMessage(answer, response_metadata=_NAME, usage_metadata=_usage(messages, _TOKEN.findall(answer)))
+        tokens, facts = _limited(self._answer(messages, stop, **kwargs), **kwargs)
+        message = AIMessage("".join(tokens), response_metadata=facts, usage_metadata=_usage(messages, tokens))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
@@ -107,13 +107,13 @@ class ExtractiveChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        tokens = _TOKEN.findall(self._answer(messages, stop, **kwargs))
+        tokens, facts = _limited(self._answer(messages, stop, **kwargs), **kwargs)
         for token in tokens:
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=token))
             if run_manager:
                 run_manager.on_llm_new_token(token, chunk=chunk)
             yield chunk
-        end = AIMessageChunk(content="", response_metadata=_NAME, usage_metadata=_usage(messages, tokens))
+        end = AIMessageChunk(content="", response_metadata=facts, usage_metadata=_usage(messages, tokens))
         yield ChatGenerationChunk(message=end)
 
     def _meaning(self, question: str) -> Meaning | None:
@@ -149,6 +149,13 @@ class ExtractiveChatModel(BaseChatModel):
         answer = "\n\n".join([introduction, *quoted]) if quotations else NO_ANSWER
         ends = [position for word in stop or () if word and (position := answer.find(word)) >= 0]
         return answer[: min(ends)] if ends else answer
+
+
+def _limited(answer: str, max_tokens: int | None = None, **_: Any) -> tuple[list[str], dict[str, Any]]:
+    """The tokens of an answer, at most so many, and what is said of it beside."""
+    tokens = _TOKEN.findall(answer)
+    is_cut_off = max_tokens is not None and len(tokens) > max_tokens
+    return tokens[:max_tokens], {**_NAME, "finish_reason": "length" if is_cut_off else "stop"}
 
 
 def _usage(messages: Sequence[BaseMessage], answer: Sequence[str]) -> UsageMetadata:
