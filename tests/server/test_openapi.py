@@ -25,7 +25,8 @@ CHAIN_ROUTES = [
 ]
 OPERATIONS = [
     *[(method, f"/{chain}/{route}") for chain in ("rag", "answer") for method, route in CHAIN_ROUTES],
-    *[("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/info", "/v1/models", "/v1/models/{model}")],
+    *[("GET", path) for path in ("/healthz", "/readyz", "/metrics", "/info", "/starters")],
+    *[("GET", path) for path in ("/v1/models", "/v1/models/{model}")],
     ("POST", "/v1/chat/completions"),
 ]
 EXAMPLES = 60
