@@ -286,7 +286,11 @@ class SettingFields:
     ] = 1200
     language: Annotated[
         str | None,
-        Setting("Language of full-text search; none for no stems.", Group.FILES, default="english"),
+        Setting(
+            "Language of full-text search; none for no stems.",
+            Group.FILES,
+            default="what the collection was built with; recognised for a new one",
+        ),
     ] = None
 
     # Retrieval

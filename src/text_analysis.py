@@ -21,6 +21,9 @@ from .errors import InputError
 # Version of the analysis. Part of the fingerprint of an index: rows and questions must be analysed alike.
 VERSION = 4
 
+DEFAULT_LANGUAGE = "english"
+NO_STEMS = "none"
+
 _CJK = (
     r"\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
     r"\uac00-\ud7ff\uf900-\ufaff\uff66-\uff9f\U00020000-\U000323af"
@@ -63,7 +66,7 @@ def languages() -> tuple[str, ...]:
     """Names that `analyse` takes: every Snowball language, and ``none``."""
     import snowballstemmer
 
-    return (*sorted(snowballstemmer.algorithms()), "none")
+    return (*sorted(snowballstemmer.algorithms()), NO_STEMS)
 
 
 def check_language(language: str) -> None:
@@ -75,7 +78,7 @@ def check_language(language: str) -> None:
     _stemmer(language)
 
 
-def analyse(text: str, language: str = "english") -> list[str]:
+def analyse(text: str, language: str = DEFAULT_LANGUAGE) -> list[str]:
     """Turn text into search terms.
 
     Args:
@@ -140,7 +143,7 @@ def _bigrams(run: str) -> list[str]:
 
 @cache
 def _stemmer(language: str) -> _Stemmer | None:
-    if language == "none":
+    if language == NO_STEMS:
         return None
     import snowballstemmer
 
@@ -154,7 +157,7 @@ def _stemmer(language: str) -> _Stemmer | None:
 @cache
 def stop_words_of(language: str) -> frozenset[str]:
     """Stop words of a Snowball language; none where no list is known."""
-    if language == "none":
+    if language == NO_STEMS:
         return frozenset()
     import stop_words
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from langchain_core.documents import Document
+
 
 @runtime_checkable
 class NamedLoader(Protocol):
@@ -37,6 +39,15 @@ class ListingLoader(Protocol):
 
     def sources(self) -> Iterable[str]:
         """Their names."""
+        ...
+
+
+@runtime_checkable
+class SamplingLoader(Protocol):
+    """Gives some of its documents, for a look at what they are like."""
+
+    def sample(self, count: int) -> Iterable[Document]:
+        """So many at most, from all over; their text is enough. What cannot be read is left out."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 
+from ..text_analysis import DEFAULT_LANGUAGE, NO_STEMS
 from .pruning import Leftovers
 from .scope import Fate
 
@@ -21,6 +22,19 @@ def what_is_not_found(cut: Collection[str]) -> list[str]:
         f"{len(cut)} sources have chunks with more different words than full-text search keeps, and are not found by "
         f"all of them: {examples(cut)}. Split them into smaller chunks."
     ]
+
+
+def of_language(language: str) -> list[str]:
+    """What to tell a user of the language that a new collection's texts were taken to be in."""
+    if language == DEFAULT_LANGUAGE:
+        return []
+    taken = (
+        f"Full-text search takes words as they are (language {NO_STEMS}): it has no stems of the language that the "
+        f"texts are in."
+        if language == NO_STEMS
+        else f"Full-text search knows the words of {language.title()}, which the texts seem to be in."
+    )
+    return [f"{taken} For another language, rebuild the index with --language (language= of open_store)."]
 
 
 def why_nothing_is_pruned(*, unreadable: bool, undecided: bool, gave_any: bool) -> list[str]:

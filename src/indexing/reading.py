@@ -13,7 +13,8 @@ from ..errors import InputError, LoaderError
 from .chunks import Chunk, by_source, read_chunks
 from .embedding_requests import StoppedError
 from .likeness import word_digests
-from .loader_protocols import ListingLoader, ReportingLoader
+from .loader_protocols import ListingLoader, ReportingLoader, SamplingLoader
+from .sampling import peeked, prose_samples, sampled
 from .scope import Scope
 from .splitting import split
 from .tally import Tally
@@ -54,6 +55,17 @@ class Reader:
         self.unreadable = False
         self.error: Exception | None = None
         self.words: dict[str, frozenset[int]] | None = {} if scope.may_be_another else None
+        self._loaded: Iterator[Document] | None = None
+
+    def sample(self) -> list[str]:
+        """Some of what will be read, before it is: some ten thousand characters of the texts' prose.
+
+        Of a loader that cannot give some documents from all over, its first are read, and kept for `chunks`.
+        """
+        if isinstance(self._loader, SamplingLoader):
+            return sampled(self._loader)
+        first, self._loaded = peeked(self._load(), self._stop)
+        return prose_samples(first)
 
     def chunks(self) -> Iterator[list[Chunk]]:
         """The chunks of one source after the other.
@@ -62,7 +74,7 @@ class Reader:
             InputError: The loader gave a source twice, or one without a name.
             StoppedError: The run was stopped.
         """
-        loaded = _watched(self._loader, self._note_unreadable).lazy_load()
+        loaded, self._loaded = self._loaded or self._load(), None
         sources = by_source(_prefixed(loaded, self._scope.prefix))
         while True:
             try:
@@ -100,6 +112,9 @@ class Reader:
             return sum(1 for _ in silent.sources())
         except LoaderError:
             return None
+
+    def _load(self) -> Iterator[Document]:
+        return _watched(self._loader, self._note_unreadable).lazy_load()
 
     def _note_unreadable(self, error: Exception) -> None:
         self.unreadable = True

@@ -50,7 +50,8 @@ def rebuild(
     """Build an index into a new collection, and switch to it when it is complete and nothing failed.
 
     It is the way to another embedding, splitter or language: readers find the old index until the switch. From then
-    on the name is an alias. What dies on the way, or has failures, is kept, and completed by the next rebuild.
+    on the name is an alias. The language stays that of the old index where none is chosen. What dies on the way, or has
+    failures, is kept, and completed by the next rebuild.
 
     Args:
         loaders: All that the index is to hold; see `sync`.
@@ -93,6 +94,7 @@ def rebuild(
             check_nothing_is_lost(index, loaders, splitter, scope=scope)
     if dry_run:
         with open_new(name) as store:
+            _choose_language(store, collection)
             return [sync(loader, splitter, store, dry_run=True, **options) for loader in loaders]
     continued = _continued(open_new, name, collection, roots)
     if continued is not None:
@@ -116,6 +118,7 @@ def _build(
     drop_others: bool,
 ) -> list[SyncReport]:
     with store:
+        _choose_language(store, collection)
         store.collection.new_properties = {**store.collection.new_properties, **_mark(collection, roots, alive=True)}
         try:
             if store.exists:
@@ -133,6 +136,16 @@ def _build(
             raise
         _leave(store, collection, roots)
     return reports
+
+
+def _choose_language(store: MilvusStore, collection: str) -> None:
+    """Have the new index be in the language of the old one, where the user chose none."""
+    if store.chosen_language is None and not store.exists:
+        store.chosen_language = _language_of(store.collection.sibling(collection))
+
+
+def _language_of(index: Collection) -> str | None:
+    return index.layout.properties.get("analysis", {}).get("language") if index.layout else None
 
 
 def _leave(store: MilvusStore, collection: str, roots: list[str]) -> None:
@@ -176,7 +189,7 @@ def _continued(
         live = index.layout.name if index.layout else collection
         for left in _left_behind(index, live, is_local=is_file_uri(store.server.uri)):
             if continued is None and left.name > live and _mark_of(left).get("roots") == roots:
-                continued = _continue(open_new, left.name)
+                continued = _continue(open_new, left.name, _language_of(index))
                 if continued is not None:
                     continue
             now = index.refresh()
@@ -186,12 +199,16 @@ def _continued(
     return continued
 
 
-def _continue(open_new: Callable[[str], MilvusStore], name: str) -> MilvusStore | None:
+def _continue(open_new: Callable[[str], MilvusStore], name: str, language: str | None) -> MilvusStore | None:
     try:
-        return open_new(name)
+        store = open_new(name)
+        if store.chosen_language is not None or language in (None, store.language):
+            return store
+        store.close()
     except (EmbeddingMismatchError, InputError):
         # It was begun with another embedding, or for another language.
-        return None
+        pass
+    return None
 
 
 def _left_behind(index: Collection, live: str, *, is_local: bool) -> Iterator[Collection]:

@@ -20,16 +20,26 @@ class RowWriter:
         rows: Those of its collection, where it exists.
         root: Names the loader that the chunks come from.
         memory: Has the collection remember what is done to it.
+        language: Of the full-text search of a collection that is created.
 
     Attributes:
         rows: See above; of the created collection from the first write on.
     """
 
-    def __init__(self, store: MilvusStore, rows: CollectionRows | None, *, root: str, memory: CollectionMemory) -> None:
+    def __init__(
+        self,
+        store: MilvusStore,
+        rows: CollectionRows | None,
+        *,
+        root: str,
+        memory: CollectionMemory,
+        language: str | None,
+    ) -> None:
         self.rows = rows
         self._store = store
         self._root = root
         self._memory = memory
+        self._language = language
         self._creating = threading.Lock()
         self._noted = False
 
@@ -71,7 +81,8 @@ class RowWriter:
         with self._creating:
             if self.rows is None:
                 with self._store.collection.remembering(self._memory.first_memory):
-                    self.rows = self._store.collection.rows(self._store.writable_layout(dimension))
+                    layout = self._store.writable_layout(dimension, language=self._language)
+                    self.rows = self._store.collection.rows(layout)
             if not self._noted:
                 self._memory.remember_writing()
             self._noted = True

@@ -11,6 +11,7 @@ from langchain_core.documents import BaseDocumentTransformer
 
 from ..chunk_keys import PART_KEY
 from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
+from ..language_recognition import recognised_language
 from ..source_parts import shard_range
 from ..stores.layout import PARTS_PROPERTY, Layout
 from ..stores.milvus import MilvusStore
@@ -110,6 +111,7 @@ class SyncRun:
         try:
             with Lookahead() as lookahead:
                 indexed = look_at(self._store, lookahead, self._own, dry_run=self._options.dry_run)
+                indexed = self._with_language(indexed)
                 writer = self._open_writer(indexed)
                 if self._tally.is_watched:
                     self._tally.sources_total = self._reader.count_sources()
@@ -131,10 +133,21 @@ class SyncRun:
             raise SyncInterrupted(report)
         return report
 
+    def _with_language(self, indexed: Indexed) -> Indexed:
+        """What there is; of a collection to come, with the language that its documents seem to be in."""
+        if not self._may_choose_language(indexed):
+            return indexed
+        return replace(indexed, language=recognised_language(self._reader.sample()))
+
+    def _may_choose_language(self, indexed: Indexed) -> bool:
+        return indexed.rows is None and indexed.language is not None and self._store.chosen_language is None
+
     def _open_writer(self, indexed: Indexed) -> ChunkWriter:
         if self._options.dry_run:
             return CountingWriter(indexed.rows, self._tally, embeds=self._requests is not None)
-        rows = RowWriter(self._store, indexed.rows, root=self._scope.root, memory=self._memory)
+        rows = RowWriter(
+            self._store, indexed.rows, root=self._scope.root, memory=self._memory, language=indexed.language
+        )
         return StoringWriter(
             rows,
             memory=self._memory,
@@ -167,6 +180,7 @@ class SyncRun:
         remarks += [note] if note else []
         remarks += notes.what_is_not_found(self._seen.cut)
         writer.drain()
+        remarks += self._language_taken(indexed, writer)
         complete = self._reader.error is None
         if writer.rows is not None and indexed.count:
             self._clear_away(indexed, writer, complete=complete and not self._reader.unreadable)
@@ -175,6 +189,15 @@ class SyncRun:
         remarks += [note] if note else []
         if self._reader.error is not None:
             raise self._reader.error
+
+    def _language_taken(self, indexed: Indexed, writer: ChunkWriter) -> list[str]:
+        """What to tell of the language of a collection that was created."""
+        if indexed.language is None or not self._may_choose_language(indexed):
+            return []
+        if writer.rows is not None:
+            # Another run may have created it.
+            return notes.of_language(self._store.language)
+        return notes.of_language(indexed.language) if self._options.dry_run and self._tally.report.added else []
 
     def _compare(
         self, group: Sequence[Expected], stored: Mapping[str, StoredRow], writer: ChunkWriter, language: str | None

@@ -1,12 +1,13 @@
 """Markdown files as documents: a file, a folder, a zip archive, or a URL of a file or an archive."""
 
 import hashlib
+import math
 import os
 import stat
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from langchain_core.document_loaders import BaseLoader
@@ -152,6 +153,22 @@ class MarkdownLoader(BaseLoader):
         with self._open(keep=True) as files:
             names = files.names(lambda _: None)
         yield from filter(self._in_shard, names)
+
+    def sample(self, count: int) -> Iterator[Document]:
+        """Some documents, at even distances among all, for a look at what they are like: text and ``source`` only.
+
+        They are the same whatever the shard is. What cannot be read is left out; a URL is downloaded and kept for the
+        next load, as by `sources`.
+
+        Raises:
+            LoaderError: As `lazy_load`, when it concerns all files.
+        """
+        with self._open(keep=True) as files:
+            names = files.names(lambda _: None)
+            for name in names[:: max(1, math.ceil(len(names) / count))]:
+                with suppress(LoaderError):
+                    text = kind_of(name).convert(files.read(name, self._max_file_bytes), files.describe(name)).text
+                    yield Document(page_content=text, metadata={SOURCE_KEY: name})
 
     @property
     def survey(self) -> Survey | None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from .block import Kind
 from .blocks import is_prose
 from .encoded import has_data, without_data
+from .front_matter import front_matter_length
 from .noise import has_noise, without_noise
 from .within import scan_piece, words_of
 
@@ -29,6 +30,9 @@ _LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s]
 # As the first reading knew fences: whatever follows the marks, they end one.
 _FIRST_FENCE = re.compile(r"[ \t]*(?:[-+*>][ \t]+)*(`{3,}|~{3,})")
 _INDENTED = re.compile(r"(?:\A|\n[ \t]*\n)[ \t]*(?: {4}|\t)")
+# Code in a line, bounded as links are.
+_CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,1000}(?<!`)\1(?!`)")
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+")
 _RULE = frozenset("|:- \t")
 
 
@@ -50,6 +54,16 @@ def plain_text(markdown: str, *, start: int = 0, within: str = "", lead_in: str 
         Its text; `markdown` itself where there is no markup.
     """
     return _plain_text(markdown, start, within, lead_in, link_names=link_names)
+
+
+def prose_of(page: str) -> str:
+    """The sentences of a page, in their language: without front matter, code (in lines too), addresses and markup."""
+    lines = page.split("\n")
+    found: list[str] = []
+    for kind, own in _read_parts(lines[front_matter_length(lines) :], ""):
+        if kind is Kind.TEXT:
+            found += _plain_prose(_CODE.sub(" ", "\n".join(own)).split("\n"), link_names=False, version=3)
+    return _ADDRESS.sub(" ", "\n".join(found))
 
 
 def reading_version(markdown: str, *, start: int = 0, within: str = "", lead_in: str = "") -> int:

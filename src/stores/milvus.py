@@ -13,6 +13,7 @@ from pymilvus import MilvusClient
 from typing_extensions import Unpack
 
 from ..errors import FullTextUnavailableError
+from ..text_analysis import DEFAULT_LANGUAGE
 from .async_methods import AsyncMethods
 from .collection import Collection
 from .collection_names import check_name
@@ -62,7 +63,7 @@ def open_store(
             without an embedding, a store can be looked at only.
         sparse_embedding: A sparse model, for full-text search in place of Milvus' BM25 function.
         language: Language of the full-text analysis, a Snowball language or ``"none"``. Default: what the
-            collection was built with, ``"english"`` for a new one.
+            collection was built with. For a new one `sync` recognises it; without sync it is ``"english"``.
         consistency_level: Of this store's reads, and of a new collection: ``"Strong"``, ``"Session"``, ``"Bounded"`` or
             ``"Eventually"``. By default, reads see what this process wrote, and what others wrote but for the last few
             seconds; and a new collection is ``"Strong"``.
@@ -101,6 +102,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
     Attributes:
         embedding: Makes the dense vectors; None for a full-text store.
         sparse_embedding: Makes the sparse vectors; None where Milvus' BM25 function does.
+        chosen_language: Language of the full-text analysis, where one was chosen.
     """
 
     _drops_old = False
@@ -141,7 +143,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         self.sparse_embedding = sparse_embedding
         self._opening = opening
         self._wants_full_text = opening.full_text or sparse_embedding is not None
-        self._language = opening.language
+        self.chosen_language = opening.language
         self._uri = public_uri(opening.uri)
         self._connecting = threading.Lock()
         self._left: weakref.finalize[..., Any] | None = None
@@ -269,7 +271,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         """
         layout = self.collection.layout
         if layout is not None and layout is not self._checked:
-            check_built_with(self.collection_name, layout, self.embedding, self.sparse_embedding, self._language)
+            check_built_with(self.collection_name, layout, self.embedding, self.sparse_embedding, self.chosen_language)
             self._checked = layout
         return layout
 
@@ -309,7 +311,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         """Language of the full-text analysis."""
         layout = self.layout
         built = layout.properties.get("analysis", {}).get("language") if layout else None
-        return str(built or self._language or "english")
+        return str(built or self.chosen_language or DEFAULT_LANGUAGE)
 
     @classmethod
     def from_texts(

@@ -53,7 +53,8 @@ class WriteMethods(StoreMembers):
         """Embed texts and store them; a text whose id is there already replaces it.
 
         Add many at once: on Milvus Lite, each call for less than 500 texts takes up to a second beside the embedding,
-        in a store with full-text search.
+        in a store with full-text search. A collection that is created by it is analysed as English, unless the store
+        was opened with a language: only `sync` recognises it.
 
         Args:
             texts: Each at most 65,535 bytes of UTF-8.
@@ -78,7 +79,10 @@ class WriteMethods(StoreMembers):
         return self.add_embeddings(texts, vectors, metadatas, ids=ids)
 
     def add_documents(self, documents: Iterable[Document], **kwargs: Any) -> list[str]:
-        """Embed documents and store them under their ids, or the `ids` given; see `add_texts`."""
+        """Embed documents and store them under their ids, or the `ids` given; see `add_texts`.
+
+        A collection that is created by it is analysed as English, unless the store was opened with a language.
+        """
         # A list, since LangChain goes through them several times.
         return VectorStore.add_documents(self, check_documents(documents), **kwargs)
 
@@ -142,13 +146,14 @@ class WriteMethods(StoreMembers):
                 raise
             return write(now, self.collection.rows(now))
 
-    def writable_layout(self, dimension: int | None) -> Layout:
+    def writable_layout(self, dimension: int | None, *, language: str | None = None) -> Layout:
         """The layout of the collection, which is created if it is not there.
 
         Args:
             dimension: Length of the vectors; None for a store without an embedding.
+            language: Of the full-text analysis of a collection that is created; by default `language`.
         """
-        return self.layout or self._create(dimension)
+        return self.layout or self._create(dimension, language or self.language)
 
     def to_rows(
         self,
@@ -201,7 +206,7 @@ class WriteMethods(StoreMembers):
             for i, (row_id, text, metadata) in enumerate(zip(ids, texts, metadatas, strict=True))
         ]
 
-    def _create(self, dimension: int | None) -> Layout:
+    def _create(self, dimension: int | None, language: str) -> Layout:
         if self.embedding is not None and not dimension:
             raise ModelResponseError(f"{type(self.embedding).__name__} made a vector without dimensions.")
         if self.embedding is None and not self.has_full_text:
@@ -217,7 +222,7 @@ class WriteMethods(StoreMembers):
         if self.sparse_embedding is not None:
             properties["sparse_embedding"] = fingerprint_of(self.sparse_embedding)
         if bm25:
-            properties["analysis"] = {"language": self.language, "version": ANALYSIS_VERSION}
+            properties["analysis"] = {"language": language, "version": ANALYSIS_VERSION}
         self.collection.create(dimension=dimension, bm25=bm25, sparse=sparse, properties=properties)
         layout = self.layout
         if layout is None:
