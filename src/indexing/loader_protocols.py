@@ -47,7 +47,7 @@ class SamplingLoader(Protocol):
     """Gives some of its documents, for a look at what they are like."""
 
     def sample(self, count: int) -> Iterable[Document]:
-        """So many at most, from all over; their text is enough. What cannot be read is left out."""
+        """So many at most, from all over; their text is enough. What cannot be read, or takes long, is left out."""
         ...
 
 

@@ -62,8 +62,8 @@ class Reader:
 
         Of a loader that cannot give some documents from all over, its first are read, and kept for `chunks`.
         """
-        if isinstance(self._loader, SamplingLoader):
-            return sampled(self._loader)
+        if isinstance(self._loader, SamplingLoader) and (texts := sampled(self._loader)):
+            return texts
         first, self._loaded = peeked(self._load(), self._stop)
         return prose_samples(first)
 

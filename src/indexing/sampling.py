@@ -20,7 +20,7 @@ _AHEAD_CHARACTERS = 200_000
 
 
 def sampled(loader: SamplingLoader) -> list[str]:
-    """Prose of documents from all over; none where the loader fails, which the load itself will tell."""
+    """Prose of documents from all over; none where the loader fails or gives none."""
     try:
         return prose_samples(list(loader.sample(_DOCUMENTS)))
     except Exception:  # noqa: BLE001 - the loader's, whatever it is

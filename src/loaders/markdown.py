@@ -155,20 +155,19 @@ class MarkdownLoader(BaseLoader):
         yield from filter(self._in_shard, names)
 
     def sample(self, count: int) -> Iterator[Document]:
-        """Some documents, at even distances among all, for a look at what they are like: text and ``source`` only.
+        """Some documents, at even distances among all, for a look at what they are like.
 
-        They are the same whatever the shard is. What cannot be read is left out; a URL is downloaded and kept for the
-        next load, as by `sources`.
+        They are the same whatever the shard is. What cannot be read is left out, and so is what takes long to convert,
+        such as a PDF; a URL is downloaded and kept for the next load, as by `sources`.
 
         Raises:
             LoaderError: As `lazy_load`, when it concerns all files.
         """
         with self._open(keep=True) as files:
-            names = files.names(lambda _: None)
+            names = [name for name in files.names(lambda _: None) if kind_of(name).convert is not None]
             for name in names[:: max(1, math.ceil(len(names) / count))]:
-                with suppress(LoaderError):
-                    text = kind_of(name).convert(files.read(name, self._max_file_bytes), files.describe(name)).text
-                    yield Document(page_content=text, metadata={SOURCE_KEY: name})
+                with suppress(LoaderError), Conversions(self._conversion) as conversions:
+                    yield self._document(files, name, conversions)
 
     @property
     def survey(self) -> Survey | None:

@@ -14,6 +14,10 @@ from langchain_core.documents import Document
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, SyncReport, milvus_retriever, open_store, sync
 from milvus_rag.errors import LoaderError
 from milvus_rag.indexing.rebuild import rebuild
+from milvus_rag.loaders.conversions import Conversions
+from milvus_rag.loaders.kinds import Kind
+from milvus_rag.loaders.text_places import Converted
+from milvus_rag.markdown.plain_text import prose_of
 from support.language_pages import ENGLISH, STEMMED, UNSTEMMED
 from support.pages import CountingEmbeddings, Lines, Pages
 
@@ -297,3 +301,24 @@ def test_a_run_that_is_killed_and_run_again_has_one_language(docs: Path, lite_ur
             "spanish",
             40 * len(MarkdownSplitter().transform_documents([Document(ENGLISH)])),
         )
+
+
+def test_files_that_take_long_to_convert_are_converted_once(
+    docs: Path, lite_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read ahead instead, and kept."""
+    for number in range(3):
+        page = "".join(f"<p>{line}</p>" for line in prose_of(SPANISH).split("\n") if line)
+        (docs / f"{number}.html").write_text(f"<html><body>{page}</body></html>", "utf-8")
+    converted: list[str] = []
+    convert = Conversions.convert
+
+    def counted(self: Conversions, kind: Kind, content: bytes, shown: str) -> Converted:
+        converted.append(shown)
+        return convert(self, kind, content, shown)
+
+    monkeypatch.setattr(Conversions, "convert", counted)
+    with open_store(lite_uri) as store:
+        synced(MarkdownLoader(docs), store)
+        assert store.language == "spanish"
+    assert len(converted) == 3
