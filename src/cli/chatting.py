@@ -138,7 +138,8 @@ def _heard(parts: Iterator[Any], said: list[str]) -> Iterator[Any]:
 def _lines() -> Iterator[str]:
     """What is typed, or stdin where that is no terminal."""
     if not sys.stdin.isatty():
-        yield from sys.stdin
+        # What is no UTF-8 is shown as such, and can be kept.
+        yield from (line.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for line in sys.stdin)
         return
     say("Ask about the indexed files. /help lists what else there is, Ctrl-D ends.")
     ask = _line_editor()

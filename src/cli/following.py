@@ -63,6 +63,7 @@ class Following:
     def __init__(self, tell: "Callable[[str], None]") -> None:
         self._tell = tell
         self._failed: dict[str, set[str]] = {}
+        self._noted: dict[str, set[str]] = {}
 
     @property
     def told(self) -> dict[str, Any]:
@@ -75,6 +76,11 @@ class Following:
         for line in sorted(failed - self._failed.get(path, set())):
             self._tell(f"Failed: {line}")
         self._failed[path] = failed
+        # Such as that nothing is pruned while a file cannot be read.
+        notes = {printable(note) for note in report.notes}
+        for line in sorted(notes - self._noted.get(path, set())):
+            self._tell(f"Note: {line}")
+        self._noted[path] = notes
         if report.changed:
             self._tell(summary(path, report))
 

@@ -65,10 +65,13 @@ def takes_settings(
 
 def _read(groups: Sequence[Group], given: Mapping[str, Any], tried: Mapping[str, Sequence[str]]) -> Any:
     # Imported here, since the help does without them.
-    from ..server.settings import ServerSettings
     from ..settings import Settings, load_settings
 
-    settings_type = ServerSettings if Group.SERVER in groups else Settings
+    settings_type: type[Settings] = Settings
+    if Group.SERVER in groups:
+        from ..server.settings import ServerSettings
+
+        settings_type = ServerSettings
     for name, values in tried.items():
         for value in values:
             load_settings(settings_type, **{name: value})

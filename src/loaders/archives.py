@@ -9,6 +9,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from ..errors import ArchiveError, EmptySourceError, SourceTooLargeError, UnreadableFileError
+from .glob_patterns import is_hidden
 from .selection import Selection
 from .sources import Files, Report, stable_name, too_large
 
@@ -76,7 +77,7 @@ class Archive(Files):
                 return False
         if self._selection.matches(path):
             return True
-        if not any(part.startswith(".") for part in path.split("/")):
+        if not any(is_hidden(part) for part in path.split("/")):
             self.passed[path] = self._selection.why_not(path)
         return False
 

@@ -52,7 +52,7 @@ class Glob:
                 continue
             part = self._parts[state]
             if part is None:
-                if not name.startswith("."):
+                if not is_hidden(name):
                     after.add(state)
             elif part.matches(name):
                 after.add(state + 1)
@@ -78,6 +78,11 @@ class Glob:
         return frozenset(states)
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is left out unless it is named: of a dot, or Office's mark of a file that is open."""
+    return name.startswith((".", "~$"))
+
+
 @dataclass(frozen=True)
 class _Component:
     """What matches the name of one file or folder."""
@@ -86,11 +91,11 @@ class _Component:
     may_be_hidden: bool
 
     def matches(self, name: str) -> bool:
-        return (self.may_be_hidden or not name.startswith(".")) and self.expression.match(name) is not None
+        return (self.may_be_hidden or not is_hidden(name)) and self.expression.match(name) is not None
 
 
 def _component(part: str) -> _Component:
-    return _Component(re.compile(translate(part)), may_be_hidden=part.startswith("."))
+    return _Component(re.compile(translate(part)), may_be_hidden=is_hidden(part))
 
 
 class Globs:

@@ -19,6 +19,7 @@ from .archives import Archive
 from .conversions import ConversionLimits, Conversions
 from .converted_documents import document_of
 from .download import Download, KeptDownload, file_name, is_url, public_url
+from .glob_patterns import is_hidden
 from .ignoring import IGNORE_FILES
 from .kinds import is_known, kind_of
 from .selection import LastSurvey, Selection, Survey
@@ -134,7 +135,7 @@ class MarkdownLoader(BaseLoader):
             return self._in_shard(name)
         # What is gone may have been a folder. None that is hidden, or that programs fill, is taken.
         *above, own = name.split("/")
-        is_left_out = any(part.startswith(".") or self._selection.leaves_out(part) for part in (*above, own))
+        is_left_out = any(is_hidden(part) or self._selection.leaves_out(part) for part in (*above, own))
         return not is_left_out and not path.is_file() and not is_known(own)
 
     @property

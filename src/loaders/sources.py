@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ..errors import EmptySourceError, LoaderError, SourceTooLargeError, UnreadableFileError
 from ..extras import install_line
-from .glob_patterns import States
+from .glob_patterns import States, is_hidden
 from .ignoring import IGNORE_FILES, IgnoreRules, is_environment, read_patterns, rules_above
 from .kinds import EXTRA
 from .selection import NEEDS_EXTRA, Selection
@@ -169,7 +169,7 @@ class Folder(Files):
     def _below(self, step: "_Step", name: str) -> "_Step | None":
         """How to go on below a folder; None where nothing of it is taken."""
         if not step.states:
-            if not name.startswith("."):
+            if not is_hidden(name):
                 self.passed[step.prefix] = "not chosen"
             return None
         if self._selection.excludes(step.prefix.rstrip("/")):
@@ -187,7 +187,7 @@ class Folder(Files):
         return step
 
     def _takes(self, path: str, states: States, rules: IgnoreRules, *, is_out: bool) -> bool:
-        if path.rpartition("/")[2].startswith(".") and not states:
+        if is_hidden(path.rpartition("/")[2]) and not states:
             return False
         if not states or not self._selection.takes(states, path):
             self.passed[path] = self._selection.why_not(path)

@@ -10,7 +10,8 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-ANY: Final = "*"
+from .setting_fields import ANY_ORIGIN
+
 _METHODS: Final = "GET, POST"
 # Beside those that every page may read.
 _EXPOSED: Final = "X-Request-ID, Retry-After, WWW-Authenticate"
@@ -24,7 +25,7 @@ class Origins:
     """Which origins are allowed.
 
     Args:
-        allowed: Such as ``https://docs.example.org``; `ANY` for all.
+        allowed: Such as ``https://docs.example.org``; `ANY_ORIGIN` for all.
     """
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
@@ -36,7 +37,7 @@ class Origins:
 
     def allow(self, origin: str | None) -> bool:
         """Whether pages of an origin may read answers."""
-        return origin is not None and (ANY in self._allowed or origin.lower() in self._allowed)
+        return origin is not None and (ANY_ORIGIN in self._allowed or origin.lower() in self._allowed)
 
     def is_foreign(self, method: str, headers: Mapping[str, str]) -> bool:
         """Whether a request is one that another site's page makes its reader's browser send without being allowed to.

@@ -4,6 +4,9 @@ from typing import Annotated, Literal
 
 from ..setting_fields import Group, Secret, Setting, SettingFields
 
+ANY_ORIGIN = "*"
+"""In place of origins: all of them."""
+
 _LIMIT = "limits belong to where the server runs, and are set there once"
 
 

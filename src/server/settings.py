@@ -6,8 +6,7 @@ from typing import Self
 from pydantic import field_validator, model_validator
 
 from ..settings import Settings
-from .origins import ANY
-from .setting_fields import ServerSettingFields
+from .setting_fields import ANY_ORIGIN, ServerSettingFields
 
 # Threads that search at once. Milvus Lite searches under one interpreter lock: more threads would only wait for it. A
 # server takes as many as come, so threads wait for the network.
@@ -30,14 +29,14 @@ class ServerSettings(ServerSettingFields, Settings):
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         read = tuple(origin.lower().rstrip("/") for origin in origins)
-        wrong = [origin for origin in read if origin != ANY and _ORIGIN.fullmatch(origin) is None]
+        wrong = [origin for origin in read if origin != ANY_ORIGIN and _ORIGIN.fullmatch(origin) is None]
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no origin, such as https://docs.example.org, with neither path nor *")
         return read
 
     @model_validator(mode="after")
     def _any_origin_is_meant(self) -> Self:
-        if ANY in self.allowed_origins and self.server_key is not None and not self.allow_any_origin:
+        if ANY_ORIGIN in self.allowed_origins and self.server_key is not None and not self.allow_any_origin:
             raise ValueError(
                 "--allow-origin * lets every page on the web use a key that its reader typed in there: name the "
                 "origins, or say that it is meant with --allow-any-origin"

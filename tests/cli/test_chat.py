@@ -45,6 +45,13 @@ def test_a_question_goes_on_with_those_before_it(say: Callable[..., Ran]) -> Non
     assert "Searching for: Is it in object storage too? (metadata stored)" in ran.stderr
 
 
+def test_what_is_no_utf_8_is_answered_too(say: Callable[..., Ran]) -> None:
+    # As the terminal's bytes come where they are none.
+    ran = say("Where is metadata stored \udcff\udcfe?", FOLLOW_UP)
+    assert ran.exit_code == 0
+    assert "stored in etcd" in ran.stdout
+
+
 def test_sources_new_model_and_help(say: Callable[..., Ran]) -> None:
     ran = say(
         "/sources", FIRST, "/sources", "/model", "/model local", "/new", "/sources", "And why?", "/help", "/nothing"

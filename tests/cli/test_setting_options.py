@@ -26,9 +26,11 @@ BOUNDED = [setting for setting in SETTINGS.values() if setting.setting.bounds]
 # What several commands have beside the settings.
 SHARED = {"docs", "filter", "json", "watch"}
 # An evaluation tries several values of these; and its measures say themselves how many passages they look at.
-OF_ITS_OWN = {"eval": {"splitter", "mode", "reranker", "k"}}
+# A copy reads everything, whatever is asked for.
+OF_ITS_OWN = {"eval": {"splitter", "mode", "reranker", "k"}, "copy": {"consistency_level"}}
 # Texts that a setting takes whose kind alone does not say it, none the default.
 TEXTS = {
+    "allowed_origins": "https://docs.example.org",
     "consistency_level": "Bounded",
     "mode": "dense",
     "min_score": "none",

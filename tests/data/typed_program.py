@@ -34,6 +34,7 @@ from milvus_rag import (
     RagOutput,
     RagPart,
     Settings,
+    SiteLoader,
     SyncReport,
     __version__,
     async_sync,
@@ -68,6 +69,7 @@ def stores() -> MilvusStore:
 
 def indexed(store: MilvusStore) -> int:
     loader = MarkdownLoader("notes", glob="**/*.md")
+    assert_type(SiteLoader("https://docs.example.org/").load(), list[Document])
     documents: list[Document] = loader.load()
     pieces: list[Document] = MarkerSplitter().split_documents(documents)
     report = sync(loader, MarkdownSplitter(), store)

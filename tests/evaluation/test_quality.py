@@ -39,20 +39,20 @@ def test_there_are_thirty_and_a_chunk_answers_each(questions: list[Question]) ->
 
 
 def test_the_embedded_default(questions: list[Question], pages: str) -> None:
-    """Full-text search: MRR is 0.52 and hit@3 0.63 over 200 chunks; over the 140 of the pages before, 0.56 and 0.63."""
+    """Full-text search: MRR is 0.48 and hit@3 0.60 over 266 chunks; over the 200 of the pages before, 0.52 and 0.63."""
     (result,) = evaluate(Settings(), questions, docs=[pages])
 
-    assert result.measures["MRR"] > 0.45, missed(questions, result)
-    assert result.measures["hit@3"] > 0.55, missed(questions, result)
+    assert result.measures["MRR"] > 0.42, missed(questions, result)
+    assert result.measures["hit@3"] > 0.5, missed(questions, result)
 
 
 @pytest.mark.shared
 def test_hybrid_search_with_a_small_dense_model(questions: list[Question], pages: str, shared_model: Path) -> None:
-    """MRR is 0.55, hit@3 0.63 and hit@5 0.80 over 200 chunks; over the 140 of the pages before, 0.58, 0.60 and 0.77."""
+    """MRR is 0.51, hit@3 0.57 and hit@5 0.67 over 266 chunks; over the 200 of the pages before, 0.55, 0.63 and 0.80."""
     (result,) = evaluate(Settings(embeddings=f"local:{shared_model}"), questions, docs=[pages], modes=["hybrid"])
 
-    assert result.measures["MRR"] > 0.5, missed(questions, result)
-    assert result.measures["hit@5"] > 0.7, missed(questions, result)
+    assert result.measures["MRR"] > 0.45, missed(questions, result)
+    assert result.measures["hit@5"] > 0.6, missed(questions, result)
 
 
 def missed(questions: list[Question], result: Result) -> str:

@@ -171,10 +171,14 @@ class TestFailures:
             "cut.pdf": documents.manual_pdf()[:1500],
             "cut.xlsx": whole[: len(whole) // 2],
             "drawing.pdf": documents.drawing_pdf(),
+            "drawn.html": b"<html><title>Shop</title><body><div id=root></div><script>draw()</script></body></html>",
+            "locked.epub": documents.book_epub("OPS/one.xhtml"),
             "locked.pdf": documents.locked_pdf(),
             "nothing.pptx": b"",
             "other.docx": whole,
             "whole.xlsx": whole,
+            # Of no kind of document: what Office leaves beside a file that is open.
+            "~$whole.xlsx": b"Ann",
         }
         for name, content in files.items():
             (tmp_path / name).write_bytes(content)
@@ -226,6 +230,8 @@ EXPECTED = {
     "cut.pdf": ["cut.pdf", "Get it anew"],
     "cut.xlsx": ["cut.xlsx", "no"],
     "drawing.pdf": ["no text", "OCR"],
+    "drawn.html": ["scripts draw it"],
+    "locked.epub": ["protected against copying"],
     "locked.pdf": ["password"],
     "nothing.pptx": ["empty"],
     "other.docx": ["no Word document"],

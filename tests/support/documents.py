@@ -134,8 +134,12 @@ def prices_xlsx(rows: int = 300) -> bytes:
     return file.getvalue()
 
 
-def book_epub() -> bytes:
-    """A book of two chapters and its own list of contents, as the standard lays it out."""
+def book_epub(encrypted: str = "") -> bytes:
+    """A book of two chapters and its own list of contents, as the standard lays it out.
+
+    Args:
+        encrypted: A file in it that is said to be encrypted.
+    """
     chapters = {
         "one.xhtml": "<h1>The marsh</h1><p>It was dark &amp; wet.</p>",
         "two words.xhtml": "<h1>The tide</h1><p>At nine the tide came.</p><pre>ebb\n  flow</pre>",
@@ -161,6 +165,13 @@ def book_epub() -> bytes:
             "<rootfile full-path='OPS/package.opf'/></rootfiles></container>",
         )
         archive.writestr("OPS/package.opf", package)
+        if encrypted:
+            archive.writestr(
+                "META-INF/encryption.xml",
+                "<encryption xmlns='urn:oasis:names:tc:opendocument:xmlns:container'><EncryptedData "
+                "xmlns='http://www.w3.org/2001/04/xmlenc#'><CipherData>"
+                f"<CipherReference URI='{encrypted}'/></CipherData></EncryptedData></encryption>",
+            )
         for name, body in chapters.items():
             head = "<html xmlns='http://www.w3.org/1999/xhtml'><head><title>No text</title></head>"
             archive.writestr(f"OPS/{name}", f"{head}<body>{body}</body></html>")

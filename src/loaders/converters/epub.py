@@ -8,6 +8,7 @@ from .pages import fragment_as_markdown
 from .zipped import Element, ZippedXml, local_name, resolved
 
 _CONTAINER = "META-INF/container.xml"
+_ENCRYPTION = "META-INF/encryption.xml"
 _PAGES = ("application/xhtml+xml", "text/html")
 
 
@@ -19,7 +20,7 @@ def convert(content: bytes, shown: str) -> Converted:
         shown: The file, as messages name it.
 
     Raises:
-        UnreadableFileError: It is no EPUB, or damaged.
+        UnreadableFileError: It is no EPUB, damaged, or protected against copying.
     """
     parts = ZippedXml(content, shown)
     if _CONTAINER not in parts.names:
@@ -29,6 +30,7 @@ def convert(content: bytes, shown: str) -> Converted:
         raise UnreadableFileError(f"{shown} is no EPUB: it does not say where it begins.")
     package = parts.xml(roots[0])
     items = {item.get("id", ""): item for item in _named(package, "item")}
+    locked = _encrypted(parts)
     title = next((" ".join((element.text or "").split()) for element in _named(package, "title")), "")
     lines: list[str] = []
     places: list[tuple[int, Mapping[str, int | str]]] = []
@@ -37,6 +39,8 @@ def convert(content: bytes, shown: str) -> Converted:
         if item is None or item.get("media-type") not in _PAGES or "nav" in item.get("properties", "").split():
             continue
         name = resolved(roots[0], item.get("href", ""))
+        if name in locked:
+            raise UnreadableFileError(f"{shown} is protected against copying (DRM). Get one that is not.")
         text = fragment_as_markdown(_body(parts.read(name).decode("utf-8-sig", "replace")))
         if text.strip():
             places.append((len(lines), {"part": number}))
@@ -46,6 +50,13 @@ def convert(content: bytes, shown: str) -> Converted:
 
 def _named(root: Element, name: str) -> Iterator[Element]:
     return (element for element in root.iter() if local_name(element) == name)
+
+
+def _encrypted(parts: ZippedXml) -> frozenset[str]:
+    """What is encrypted; of fonts that is usual."""
+    if _ENCRYPTION not in parts.names:
+        return frozenset()
+    return frozenset(_decoded(element.get("URI")) for element in _named(parts.xml(_ENCRYPTION), "CipherReference"))
 
 
 def _decoded(path: str | None) -> str:

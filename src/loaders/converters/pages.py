@@ -38,13 +38,17 @@ def convert(content: bytes, shown: str) -> Converted:
         shown: The file, as messages name it.
 
     Raises:
-        UnreadableFileError: It is no text.
+        UnreadableFileError: It is no text, or has none without its scripts.
     """
     if b"\x00" in content[:1000] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UnreadableFileError(f"{shown} is no page: it is a binary file.")
     page = BeautifulSoup(_decoded(content), "html.parser")
     title = page.title.get_text(" ", strip=True) if page.title else ""
-    return Converted(_as_markdown(_main_part(page)), [(0, {})], title)
+    is_drawn = page.find("script") is not None
+    text = _as_markdown(_main_part(page))
+    if is_drawn and not text.strip():
+        raise UnreadableFileError(f"{shown} has no text in it: scripts draw it, and are not run here.")
+    return Converted(text, [(0, {})], title)
 
 
 def fragment_as_markdown(html: str) -> str:
