@@ -26,10 +26,10 @@ from .connection import (
     version_of,
 )
 from .fingerprint import check_built_with
-from .layout import SPARSE_FIELD, TERMS_FIELD, VECTOR_FIELD, Layout
+from .layout import PRIMARY_FIELD, SPARSE_FIELD, TERMS_FIELD, TEXT_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, without_noise
 from .lite_holder import LiteHolder
-from .opening import DEFAULT_URI, LangChainArguments, Opening, read_opening
+from .opening import DEFAULT_URI, LangChainArguments, Opening, check_embedding, read_opening
 from .read_methods import ReadMethods
 from .write_methods import WriteMethods
 
@@ -122,6 +122,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         timeout: float | None = None,
         **options: Unpack[LangChainArguments],
     ) -> None:
+        check_embedding(embedding_function)
         opening = read_opening(
             collection_name=collection_name,
             uri=uri,
@@ -150,7 +151,7 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         self._connect()
 
     def _connect(self) -> None:
-        opening = self._opening
+        opening, names = self._opening, self._opening.new.names
         self._checked: Layout | None = None
         self._opened_by: int | None = None
         self._database = opening.uri if is_file_uri(opening.uri) else None
@@ -167,7 +168,10 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
                         **connection_arguments(address, opening.token, opening.db_name, opening.timeout),
                     },
                     consistency_level=opening.consistency_level or "Strong",
-                    vector_field=SPARSE_FIELD if self.embedding is None else VECTOR_FIELD,
+                    primary_field=names.primary or PRIMARY_FIELD,
+                    text_field=names.text or TEXT_FIELD,
+                    vector_field=SPARSE_FIELD if self.embedding is None else names.vector or VECTOR_FIELD,
+                    partition_key_field=opening.new.partition_key,
                     builtin_function=None
                     if self.embedding is not None
                     else BM25BuiltInFunction(input_field_names=TERMS_FIELD, output_field_names=SPARSE_FIELD),
@@ -274,6 +278,16 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             check_built_with(self.collection_name, layout, self.embedding, self.sparse_embedding, self.chosen_language)
             self._checked = layout
         return layout
+
+    @property
+    def fields(self) -> list[str]:
+        """Names of the collection's fields; none while it does not exist."""
+        layout = self.layout
+        return sorted(layout.static_fields) if layout else []
+
+    @fields.setter
+    def fields(self, _: list[str]) -> None:
+        """The base class begins with none, and keeps count by itself."""
 
     @property
     def exists(self) -> bool:

@@ -94,6 +94,9 @@ class NewCollection:
         if layout.sparse_field and layout.sparse_field not in there:
             metric = "BM25" if layout.terms_field else "IP"
             index = {"index_type": "SPARSE_INVERTED_INDEX", **self.sparse_index}
+            if lite and index["index_type"] == "AUTOINDEX":
+                # It has the one kind only, and does not choose.
+                index["index_type"] = "SPARSE_INVERTED_INDEX"
             missing.add_index(layout.sparse_field, **{**index, "metric_type": metric})
         return missing
 
@@ -105,7 +108,7 @@ class NewCollection:
         """
         fields = []
         for name, given in self.metadata_schema.items():
-            arguments = dict(given.get("kwargs") or {})
+            arguments = _field_arguments(given)
             if given["dtype"] == DataType.VARCHAR:
                 arguments.setdefault("max_length", MAX_VARCHAR)
             if name == self.partition_key:
@@ -224,9 +227,18 @@ def _indexes(given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return dense, sparse
 
 
+def _field_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of a field beside its type: under ``kwargs``, or as the type is."""
+    beside = {name: value for name, value in given.items() if name not in ("dtype", "kwargs")}
+    return {**(given.get("kwargs") or {}), **beside}
+
+
 def _checked_names(names: FieldNames) -> FieldNames:
-    given = [name for name in (names.primary, names.text, names.vector) if name is not None]
-    for name in given:
+    for argument, name in zip(("primary_field", "text_field", "vector_field"), names, strict=True):
+        if name is None:
+            continue
+        if not isinstance(name, str):
+            raise InputError(f"{argument} is one name, not {name!r:.80}: a collection has one field of that kind here.")
         if not is_plain_key(name) or name in (TERMS_FIELD, SPARSE_FIELD):
             raise InputError(f"{name!r} cannot be the name of a field: use letters, digits and underscores.")
     own = (names.primary or PRIMARY_FIELD, names.text or TEXT_FIELD, names.vector or VECTOR_FIELD)
@@ -252,4 +264,9 @@ def _schema(given: Mapping[str, Any], partition_key: str | None, names: FieldNam
             )
         if not isinstance(one.get("dtype"), DataType):
             raise InputError(f"metadata_schema says of each key what it is: {{{key!r}: {{'dtype': DataType.INT64}}}}.")
+        if one["dtype"] == DataType.ARRAY and not isinstance(_field_arguments(one).get("element_type"), DataType):
+            raise InputError(
+                f"A list needs to say what is in it: {{{key!r}: {{'dtype': DataType.ARRAY, 'element_type': "
+                f"DataType.INT64, 'max_capacity': 50}}}}; texts in it need a max_length too."
+            )
     return schema

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from langchain_milvus.utils.sparse import BaseSparseEmbedding
 from typing_extensions import TypedDict
 
 from ..errors import InputError
@@ -29,7 +30,8 @@ REFUSED: Final[Mapping[str, tuple[tuple[Any, ...], str]]] = {
     ),
     "builtin_function": (
         (None,),
-        "full_text=True is Milvus' BM25 function over texts that are analysed here, language= says how",
+        "full_text=True is Milvus' BM25 function over texts that are analysed here, language= says how; embedding= "
+        "makes vectors of texts",
     ),
 }
 
@@ -48,7 +50,8 @@ class LangChainArguments(TypedDict, total=False):
         text_field: Name of the field of the texts.
         vector_field: Name of the field of the dense vectors.
         metadata_schema: Metadata keys that are fields of their own, with their types:
-            ``{"year": {"dtype": DataType.INT64}}``.
+            ``{"year": {"dtype": DataType.INT64}}``; with more of `MilvusClient.add_field`'s arguments where one wants,
+            such as ``max_length``, or a list's ``element_type`` and ``max_capacity``.
         partition_key_field: A metadata key by which rows are put into partitions; each row must have it.
         num_partitions: How many of them.
         num_shards: How many shards.
@@ -144,6 +147,17 @@ def read_opening(
         search_params=dict(search.get("params") or {}),
         connection=connection,
     )
+
+
+def check_embedding(embedding: Any) -> None:
+    """Raise an `InputError` for several embeddings, and for a sparse one in the place of the dense one."""
+    if isinstance(embedding, list | tuple):
+        raise InputError(
+            f"A store has one dense embedding, not a list of {len(embedding)}. A sparse one beside it is "
+            f"sparse_embedding=; give a second dense one a collection of its own."
+        )
+    if isinstance(embedding, BaseSparseEmbedding):
+        raise InputError(f"{type(embedding).__name__} makes sparse vectors: give it as sparse_embedding=.")
 
 
 def _taken(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 from langchain_core.documents import Document
 from langchain_milvus import BM25BuiltInFunction, Milvus
+from langchain_milvus.utils.sparse import BaseSparseEmbedding
 from pymilvus import DataType, MilvusClient
 
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
@@ -22,6 +23,16 @@ NOTES = [
     Document("Black tea takes boiling water.", id="b", metadata={"team": "tea", "year": 2022, "pages": 3}),
     Document("Filter coffee wants patience.", id="f", metadata={"team": "coffee", "year": 2023}),
 ]
+
+
+class TermWeights(BaseSparseEmbedding):
+    """A sparse model: each text is its length."""
+
+    def embed_query(self, query: str) -> dict[int, float]:
+        return {len(query): 1.0}
+
+    def embed_documents(self, texts: list[str]) -> list[dict[int, float]]:
+        return [self.embed_query(text) for text in texts]
 
 
 # The core of Milvus Lite 2.5 has neither partitions by a key, nor graphs, nor fields without a value.
@@ -94,7 +105,12 @@ class TestTheTable:
             {"partition_key_field": "a", "metadata_schema": {"a": {"dtype": DataType.FLOAT}}},
             "VARCHAR or DataType.INT64",
         ),
+        ({"metadata_schema": {"tags": {"dtype": DataType.ARRAY, "max_capacity": 3}}}, "element_type"),
         ({"text_field": "a", "vector_field": "a"}, "three names"),
+        ({"vector_field": ["a", "b"]}, "vector_field is one name"),
+        ({"embedding": [WordEmbeddings(), WordEmbeddings()]}, "one dense embedding, not a list of 2"),
+        ({"embedding": [WordEmbeddings()], "index_params": [{}, {"metric_type": "L2"}]}, "one dense embedding"),
+        ({"embedding": TermWeights()}, "TermWeights makes sparse vectors"),
         ({"vector_field": "a b"}, "'a b'"),
         ({"collection_properties": {"milvus_rag.layout": 1}}, "milvus_rag.layout"),
         ({"connection_args": {"uri": "http://127.0.0.1:1"}, "uri": "x.db"}, "given twice"),
@@ -181,6 +197,50 @@ class TestFields:
             with pytest.raises((InputError, FilterError, CollectionSchemaError)):
                 typed.similarity_search("tea", filter={"year": "new"})
 
+    def test_a_field_is_as_long_as_is_said(self, opened: Any) -> None:
+        said = {"team": {"max_length": 40}, "of": {"kwargs": {"max_length": 9}}}
+        store = opened(metadata_schema={key: {"dtype": DataType.VARCHAR, **length} for key, length in said.items()})
+        store.add_documents([Document("Milk.", metadata={"team": "dairy", "of": "cows"})])
+
+        lengths = {field["name"]: field["params"].get("max_length") for field in described(store)["fields"]}
+        assert (lengths["team"], lengths["of"]) == (40, 9)
+
+    def test_lists_in_fields(self, lite_uri: str) -> None:
+        notes = [
+            Document("Green tea.", id="g", metadata={"tags": ["hot", "leaf"], "minutes": [2, 3]}),
+            Document("Black tea.", id="b", metadata={"tags": ["hot"], "minutes": [4]}),
+            Document("Iced tea.", id="i", metadata={"tags": []}),
+        ]
+        texts = {"element_type": DataType.VARCHAR, "max_length": 20, "max_capacity": 4}
+        numbers = {"element_type": DataType.INT64, "max_capacity": 4}
+        schema = {
+            "tags": {"dtype": DataType.ARRAY, **texts},
+            "minutes": {"dtype": DataType.ARRAY, "kwargs": numbers},
+        }
+        with (
+            open_store(lite_uri, collection="fields", metadata_schema=schema) as typed,
+            open_store(lite_uri, collection="plain") as plain,
+        ):
+            for store in (typed, plain):
+                store.add_documents(notes)
+                assert [found.metadata for found in store.get_by_ids(["g", "b", "i"])] == [n.metadata for n in notes]
+            for wanted, ids in (
+                ({"tags": {"$contains": "hot"}}, {"g", "b"}), ({"minutes": {"$contains": 3}}, {"g"}),
+                ({"$not": {"minutes": {"$contains": 3}}}, {"b", "i"}), ({"minutes": None}, {"i"}),
+                ("array_contains(minutes, 4)", {"b"}), ("minutes[0] < 4", {"g"}),
+            ):  # fmt: skip
+                for store in (typed, plain):
+                    assert {found.id for found in store.search_by_metadata(wanted)} == ids, wanted
+
+    def test_the_store_says_its_fields(self, opened: Any) -> None:
+        schema = {"year": {"dtype": DataType.INT64}}
+        store = opened(text_field="body", vector_field="embedding", metadata_schema=schema, full_text=False)
+        assert store.fields == []
+        store.add_documents(NOTES)
+
+        assert store.fields == opened().fields == ["body", "embedding", "pk", "year"]
+        assert store.vector_fields == ["embedding"]
+
     def test_names(self, opened: Any) -> None:
         names = {"primary_field": "id", "text_field": "body", "vector_field": "embedding"}
         store = opened(**names)
@@ -247,6 +307,12 @@ class TestIndexAndSearch:
             relevance = [each for _, each in one.similarity_search_with_relevance_scores("green tea", k=3)]
             assert relevance == sorted(relevance, reverse=True)
             assert 0 <= relevance[-1] <= relevance[0] <= 1
+
+    def test_full_text_takes_the_index_that_milvus_chooses(self, lite_uri: str) -> None:
+        indexes = [{"index_type": "AUTOINDEX", "metric_type": metric} for metric in ("COSINE", "BM25")]
+        with open_store(lite_uri, embedding=WordEmbeddings(), index_params=indexes) as store:
+            store.add_documents(NOTES)
+            assert [found.id for found, _ in store.search_full_text("boiling", 3)] == ["b"]
 
     def test_properties(self, opened: Any) -> None:
         given = {"mmap.enabled": True, "collection.ttl.seconds": 86_400}
