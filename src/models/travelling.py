@@ -20,6 +20,13 @@ class MadeAtFirstUse:
         self._lock = threading.Lock()
 
 
+class _Making(partial[Any]):
+    """A call that shows none of its arguments: one of them may be a key."""
+
+    def __repr__(self) -> str:
+        return f"{self.func.__name__}({self.args[0]!r}, …)"
+
+
 def maker_of(make: Callable[..., Any], given: Mapping[str, Any]) -> Callable[[], Any]:
     """The call that makes a model once more, with what a caller gave: a key from the environment is looked up again.
 
@@ -28,4 +35,4 @@ def maker_of(make: Callable[..., Any], given: Mapping[str, Any]) -> Callable[[],
         given: Its arguments by name, ``options`` being further ones.
     """
     arguments = {name: value for name, value in given.items() if name != "options"}
-    return partial(make, arguments.pop("spec"), **{**arguments, **given["options"]})
+    return _Making(make, arguments.pop("spec"), **{**arguments, **given["options"]})

@@ -344,7 +344,7 @@ def test_a_hub_that_cannot_be_reached_is_found_out_at_once(monkeypatch: pytest.M
 
 def test_fastembed_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
     monkeypatch.setitem(sys.modules, "fastembed", None)
-    with pytest.raises(MissingExtraError, match=r"milvus-rag\[local\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[local\]"):
         LocalEmbeddings(tiny_model).embed_query("data")
 
 

@@ -278,7 +278,7 @@ def test_only_wanted_endpoints_are_there(server: Served) -> None:
     routes = ("invoke", "batch", "stream", "stream_events", "stream_log", "input_schema", "output_schema")
     expected = {f"/{chain}/{route}" for chain in ("rag", "answer") for route in (*routes, "config_schema")}
     openai = {"/v1/models", "/v1/models/{model}", "/v1/chat/completions"}
-    assert paths.keys() == expected | openai | {"/healthz", "/readyz", "/metrics", "/info"}
+    assert paths.keys() == expected | openai | {"/healthz", "/readyz", "/metrics", "/info", "/starters"}
     for path in ("/rag/feedback", "/rag/token_feedback", "/rag/public_trace_link", "/docs", "/redoc"):
         assert httpx.get(server.url + path, timeout=PATIENCE_SECONDS).status_code == 404
         assert httpx.post(server.url + path, json={}, timeout=PATIENCE_SECONDS).status_code == 404
