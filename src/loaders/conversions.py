@@ -131,7 +131,9 @@ class Conversions:
         watch = threading.Timer(_CLOCK * self._limits.seconds, kill)
         watch.start()
         try:
-            answer = _exchange(process, json.dumps(request).encode(), content, 8 * self._limits.characters)
+            answer = _exchange(
+                process, json.dumps(request).encode(), content, _MESSAGE_BYTES + 8 * self._limits.characters
+            )
         except BaseException:
             self.close()
             raise
@@ -151,6 +153,8 @@ class Conversions:
         )
 
 
+# Of an answer, beside its text: places, and errors that name the file.
+_MESSAGE_BYTES = 2**20
 _NO_TEXT = {"PDF": "If its pages are pictures, have their words recognised (OCR) first, e.g. by ocrmypdf."}
 
 
