@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..chains.retrieval import MilvusRetriever
+from ..chunk_keys import HEADINGS_KEY, SOURCE_KEY, TITLE_KEY
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, MilvusRagError, StoreError, StoreUnavailableError
 from ..pipeline import build_retriever, build_store
 from ..stores.connection import check_uri, is_file_uri, missing_collection
@@ -112,7 +113,7 @@ class Index:
         store = self._store
         if store is None:
             return []
-        rows = store.collection.rows().find("", count, ["source", "title", "headings"])
+        rows = store.collection.rows().find("", count, [SOURCE_KEY, TITLE_KEY, HEADINGS_KEY])
         return list(rows)
 
     def close(self) -> None:

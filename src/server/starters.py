@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from ..chunk_keys import HEADINGS_KEY, SOURCE_KEY, TITLE_KEY
+
 MOST_STARTERS: Final = 4
 ROWS_READ: Final = 200
 """Chunks that are looked at: enough for a few titles, and read at once from any collection."""
@@ -23,10 +25,10 @@ def starter_questions(chunks: Iterable[Mapping[str, Any]]) -> list[str]:
     questions: dict[str, str] = {}
     titles: dict[str, str] = {}
     for metadata in chunks:
-        source = str(metadata.get("source", ""))
-        headings = metadata.get("headings")
+        source = str(metadata.get(SOURCE_KEY, ""))
+        headings = metadata.get(HEADINGS_KEY)
         last = str(headings[-1]).strip() if isinstance(headings, list) and headings else ""
-        title = str(metadata.get("title") or "").strip()
+        title = str(metadata.get(TITLE_KEY) or "").strip()
         if last.endswith(_QUESTION_MARKS) and _fits(last):
             questions.setdefault(source, last)
         if _fits(title):
