@@ -140,14 +140,15 @@ def _bare_inserts(uri: str, rows: list[dict[str, Any]]) -> float:
     import numpy as np
     from pymilvus import MilvusClient
 
-    from milvus_rag.stores.layout import new_schema
+    from milvus_rag.stores.new_collection import NewCollection, new_schema
 
     for row in rows:
         row["vector"] = np.asarray(row["vector"], dtype=np.float32)
     client, name = MilvusClient(uri), _new_name()
     index = client.prepare_index_params()
     index.add_index("vector", index_type="AUTOINDEX", metric_type="IP")
-    client.create_collection(name, schema=new_schema(dimension=DIMENSION, bm25=False, sparse=False))
+    schema = new_schema(NewCollection(), dimension=DIMENSION, bm25=False, sparse=False, nullable=False)
+    client.create_collection(name, schema=schema)
     client.create_index(name, index)
     client.load_collection(name)
 
