@@ -35,6 +35,7 @@ DOCUMENTED = {
     "numpy.typing": "in NumPy's reference",
     "packaging.requirements": "in the documentation of packaging",
     "prometheus_client": "in the documentation of prometheus_client",
+    "py3langid.langid": "in the README of py3langid",
     "pymilvus.exceptions": "in the reference of pymilvus",
     "pymilvus.model": "the blog post's kinds of functions, in the reference of pymilvus.model",
     "rich": "in Rich's reference",
