@@ -12,8 +12,8 @@ _RECENT_SECONDS = 60.0
 
 
 def check_level(level: Any) -> None:
-    """Raise an `InputError` for what is no level of Milvus."""
-    if level not in LEVELS:
+    """Raise an `InputError` for what is no level of Milvus; None asks for none."""
+    if level is not None and level not in LEVELS:
         raise InputError(f"consistency_level is one of {', '.join(LEVELS)}, not {level!r}.")
 
 

@@ -70,13 +70,15 @@ def copy_collection(source: MilvusStore, target: MilvusStore, *, on_progress: Pr
     identity = str(layout.properties.get(WRITE_NAME) or f"{source.server.uri} {layout.name}")
     is_new = _prepare(layout, target, identity)
     rows, copied = source.collection.rows(layout), target.collection.rows()
-    kept = _kept_keys(copied.layout, layout)
+    left_out = _left_out(copied.layout, layout)
     ids = sorted(_ids(rows))
     there = set() if is_new else set(_ids(copied))
     found = _Digest()
     written = 0
     for batch in id_batches(ids, ROWS_PER_REQUEST):
-        read = [{key: row[key] for key in row if key not in kept} for row in rows.get(batch, rows.all_fields, "Strong")]
+        read = [
+            {key: row[key] for key in row if key not in left_out} for row in rows.get(batch, rows.all_fields, "Strong")
+        ]
         digests = {str(row[layout.primary_field]): found.add(row, layout) for row in read}
         had = [row_id for row_id in digests if row_id in there]
         same = _same(copied, had, digests, layout)
@@ -158,7 +160,7 @@ def _prepare(layout: Layout, target: MilvusStore, identity: str) -> bool:
     return True
 
 
-def _kept_keys(copied: Layout, layout: Layout) -> frozenset[str]:
+def _left_out(copied: Layout, layout: Layout) -> frozenset[str]:
     """Fields of the source that the target has not."""
     return frozenset(
         name for name in (layout.terms_field, layout.sparse_field) if name and name not in copied.static_fields

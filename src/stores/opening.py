@@ -124,8 +124,7 @@ def read_opening(
         check_name(collection_name)
     if language is not None:
         check_language(language)
-    if consistency_level is not None:
-        check_level(consistency_level)
+    check_level(consistency_level)
     if timeout <= 0:
         raise InputError(f"timeout is a number of seconds above 0, not {timeout}.")
     search = given.pop("search_params", None) or {}

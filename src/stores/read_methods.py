@@ -187,8 +187,7 @@ class ReadMethods(StoreMembers):
             ModelResponseError: The vector is none of finite numbers.
         """
         check_number("k", k)
-        if consistency_level is not None:
-            check_level(consistency_level)
+        check_level(consistency_level)
         check_vectors([vector], 1, lambda: self.layout)
 
         def read(layout: Layout, rows: CollectionRows, condition: Condition) -> Hits:
@@ -232,8 +231,7 @@ class ReadMethods(StoreMembers):
         """
         check_text(question)
         check_number("k", k)
-        if consistency_level is not None:
-            check_level(consistency_level)
+        check_level(consistency_level)
         if not self.has_full_text:
             raise FullTextUnavailableError(self._no_full_text())
 
