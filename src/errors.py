@@ -68,9 +68,12 @@ class LoaderError(MilvusRagError):
 
     Attributes:
         source: Name of the file that it concerns; None where it concerns more than one.
+        hides_sources: Whether there may be sources that are not given because of it: those of a folder that cannot be
+            listed, or that a page leads to. What is not given is then not known to be gone.
     """
 
     source: str | None = None
+    hides_sources: bool = True
 
 
 class SourceNotFoundError(LoaderError):

@@ -37,16 +37,16 @@ def of_language(language: str) -> list[str]:
     return [f"{taken} For another language, rebuild the index with --language (language= of open_store)."]
 
 
-def why_nothing_is_pruned(*, unreadable: bool, undecided: bool, gave_any: bool) -> list[str]:
+def why_nothing_is_pruned(*, hidden: bool, undecided: bool, gave_any: bool) -> list[str]:
     """What to tell a user whose sources stay although they may be gone.
 
     Args:
-        unreadable: Whether there was something that could not be read.
+        hidden: Whether there was something that could not be read, and behind which there may be more sources.
         undecided: Whether there are sources that were not given.
         gave_any: Whether anything was given.
     """
-    if unreadable:
-        return ["Nothing was pruned, since not all files could be read."]
+    if hidden:
+        return ["Nothing was pruned, since not all folders or pages could be read: there may be more sources in them."]
     return ["Nothing was pruned: the loader gave nothing."] if undecided and not gave_any else []
 
 

@@ -32,7 +32,7 @@ class Reader:
 
     Attributes:
         sources: Names of the sources that were read so far.
-        unreadable: Whether there was something that the loader could not read.
+        hidden: Whether there was something that the loader could not read, and behind which there may be more sources.
         error: What the loader raised at its end, None where it came to one.
         words: Of each source that was read, digests of its text's words, where they are wanted.
     """
@@ -52,7 +52,7 @@ class Reader:
         self._tally = tally
         self._stop = stop
         self.sources: set[str] = set()
-        self.unreadable = False
+        self.hidden = False
         self.error: Exception | None = None
         self.words: dict[str, frozenset[int]] | None = {} if scope.may_be_another else None
         self._loaded: Iterator[Document] | None = None
@@ -117,7 +117,8 @@ class Reader:
         return _watched(self._loader, self._note_unreadable).lazy_load()
 
     def _note_unreadable(self, error: Exception) -> None:
-        self.unreadable = True
+        # Of another's error it is not known.
+        self.hidden |= getattr(error, "hides_sources", True)
         source = getattr(error, "source", None)
         self._tally.source_failed(f"{self._scope.prefix}{source}" if source else self._scope.root, str(error))
 

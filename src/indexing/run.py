@@ -183,7 +183,7 @@ class SyncRun:
         remarks += self._language_taken(indexed, writer)
         complete = self._reader.error is None
         if writer.rows is not None and indexed.count:
-            self._clear_away(indexed, writer, complete=complete and not self._reader.unreadable)
+            self._clear_away(indexed, writer, complete=complete and not self._reader.hidden)
         report = self._tally.report
         note = writer.finish(complete=complete, had_rows=bool(indexed.count), written=report.added + report.moved)
         remarks += [note] if note else []
@@ -245,7 +245,7 @@ class SyncRun:
         Args:
             indexed: What there was.
             writer: Knows what there is, and clears away.
-            complete: Whether all sources could be read.
+            complete: Whether it is known which sources there are.
         """
         report = self._tally.report
         if writer.rows is None:
@@ -274,7 +274,7 @@ class SyncRun:
         )
         if self._options.prune:
             report.notes += notes.why_nothing_is_pruned(
-                unreadable=self._reader.unreadable, undecided=bool(left.undecided), gave_any=bool(given.read)
+                hidden=self._reader.hidden, undecided=bool(left.undecided), gave_any=bool(given.read)
             )
         report.notes += notes.why_some_stay(left.undecided, gave_any=bool(given.read))
         report.notes += notes.of_leftovers(left, self._place_of, former=self._scope.former)

@@ -49,7 +49,8 @@ def sync(
     Args:
         loader: Documents with a ``source`` in their metadata; all documents of a source follow each other. A loader
             with an attribute ``on_error`` reports unreadable files by it: they keep their rows, and nothing is pruned
-            in that run. One with ``root``, a name for all that it loads, and ``covers(source)`` says what is its.
+            in that run, unless the errors are a `LoaderError` without ``hides_sources``. One with ``root``, a name for
+            all that it loads, and ``covers(source)`` says what is its.
         splitter: Cuts documents into chunks; a chunk's number in its source becomes its metadata ``chunk``.
         store: A store of `open_store`, with the embedding that its vectors are made with.
         scope: What the user calls that which this loader loads, the same in every run, e.g. ``"handbook"``. Without it,

@@ -223,7 +223,7 @@ class MarkdownLoader(BaseLoader):
         try:
             return [self._document(files, name, conversions)]
         except LoaderError as exc:
-            exc.source = name
+            exc.source, exc.hides_sources = name, False
             if self.on_error is None:
                 raise
             self.on_error(exc)

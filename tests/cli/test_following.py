@@ -9,7 +9,7 @@ def test_failures_and_notes_are_said_when_they_are_new() -> None:
     said: list[str] = []
     following = Following(said.append)
     bad = Failure("a.md", "It is no text.")
-    nothing_pruned = "Nothing was pruned, since not all files could be read."
+    nothing_pruned = "Nothing was pruned, since not all folders could be read."
 
     following.on_report("docs", SyncReport(failed=[bad], notes=[nothing_pruned]))
     assert said == ["Failed: a.md: It is no text.", f"Note: {nothing_pruned}"]

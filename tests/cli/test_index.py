@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,8 +186,31 @@ def test_one_bad_file_does_not_stop_the_others(run: Run, indexed: Path) -> None:
     (failure,) = ran.json["runs"][0]["failed"]
     assert failure["source"] == "cooking.md"
     assert "Failed: cooking.md: " in ran.stderr
-    assert "Nothing was pruned" in ran.stderr
+    assert "Nothing was pruned" not in ran.stderr
     assert "cooking.md" in stored_texts()
+    (indexed / "new.md").unlink()
+    assert run("index", indexed, "--json").json["runs"][0]["pruned"] == ["new.md"]
+
+
+def test_what_is_in_a_folder_that_cannot_be_read_is_not_taken_for_gone(
+    run: Run, indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = indexed / "more"
+    folder.mkdir()
+    (folder / "hidden.md").write_text("# Hidden\n\nNot for everybody.\n")
+    assert run("index", indexed).exit_code == 0
+    listed = os.scandir
+
+    def scandir(path: Path) -> Any:
+        if Path(path) == folder:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    # To root, as whom tests may run, no folder is closed.
+    monkeypatch.setattr(os, "scandir", scandir)
+    ran = run("index", indexed)
+    assert ran.exit_code == 1
+    assert "Nothing was pruned" in ran.stderr
 
 
 def test_one_bad_name_does_not_stop_the_others(run: Run, docs: Path, tmp_path: Path) -> None:

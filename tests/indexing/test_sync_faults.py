@@ -139,6 +139,14 @@ class TestASourceThatCannotBeRead:
         readable = {source: text for source, text in NEW.items() if source != "b.md"}
         assert places(store) == chunks_of({**readable, "b.md": "three", "gone.md": "gone"})
 
+    def test_that_hides_no_other_does_not_keep_what_is_gone(self, store: MilvusStore) -> None:
+        sync(Pages({**OLD, "gone.md": "gone"}), Lines(), store)
+        error = UnreadableFileError("it is not UTF-8")
+        error.source, error.hides_sources = "b.md", False
+        report = sync(Pages({**NEW, "b.md": error}), Lines(), store)
+        assert (report.failed, report.pruned) == ([Failure("b.md", "it is not UTF-8")], ["gone.md"])
+        assert {source for source, _, _ in places(store)} == NEW.keys()
+
     def test_is_named_where_the_error_says_which_it_is(self, store: MilvusStore) -> None:
         error = UnreadableFileError("it is not UTF-8")
         error.source = "b.md"
