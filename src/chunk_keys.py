@@ -68,6 +68,23 @@ def original_place(metadata: Mapping[str, Any]) -> str | None:
     return None
 
 
+def headings_of(metadata: Mapping[str, Any]) -> list[str]:
+    """The headings that a chunk stands under, the outermost first; none where nobody noted them.
+
+    Args:
+        metadata: The chunk's, of ours or of anybody's, or as a client sent it.
+    """
+    given = metadata.get(HEADINGS_KEY)
+    headings = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
+    return [str(heading) for heading in headings if heading]
+
+
+def path_of(metadata: Mapping[str, Any]) -> list[str]:
+    """Where in its document a chunk stands: the document's title, where no heading says it, and its headings."""
+    title, headings = metadata.get(TITLE_KEY), headings_of(metadata)
+    return headings if not title or str(title) in headings else [str(title), *headings]
+
+
 def are_only_nearest(metadatas: Iterable[Mapping[str, Any]]) -> bool:
     """Whether passages with these metadata are all marked as the nearest to a question that none of them answers."""
     marks = [metadata.get(ONLY_NEAREST_KEY) is True for metadata in metadatas]

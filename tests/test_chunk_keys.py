@@ -4,8 +4,13 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from langchain_core.documents import Document
+
 import milvus_rag
 from milvus_rag import chunk_keys
+from milvus_rag.cli.output import citation
+from milvus_rag.server.passages import Passage
 
 SRC = Path(milvus_rag.__file__).parent
 KEYS = {value for name, value in vars(chunk_keys).items() if name.endswith("_KEY")}
@@ -63,3 +68,23 @@ def test_a_key_that_is_typed_again_is_found() -> None:
 def test_no_two_keys_are_one() -> None:
     names = [name for name in vars(chunk_keys) if name.endswith("_KEY")]
     assert len(KEYS) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "path"),
+    [
+        ({}, []),
+        ({"title": "Quota"}, ["Quota"]),
+        ({"headings": ["Seats"]}, ["Seats"]),
+        ({"title": "Quota", "headings": ["Seats", "Team"]}, ["Quota", "Seats", "Team"]),
+        ({"title": "Seats", "headings": ["Seats", "Team"]}, ["Seats", "Team"]),
+        ({"title": 5, "headings": "Seats"}, ["5", "Seats"]),
+        ({"title": None, "headings": ["", "Seats"]}, ["Seats"]),
+        ({"title": "", "headings": {"a": 1}}, []),
+    ],
+)
+def test_a_path_begins_with_the_title_where_no_heading_says_it(metadata: dict[str, object], path: list[str]) -> None:
+    assert chunk_keys.path_of(metadata) == path
+    assert citation({"source": "a.md", **metadata}) == f"a.md  {' > '.join(path)}".rstrip()
+    document = Document("text", metadata={"source": "a.md", **metadata})
+    assert Passage.of(1, document).citation == ": ".join(filter(None, ("a.md", " > ".join(path))))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from langchain_core.documents import Document
 from typing_extensions import TypedDict
 
-from ..chunk_keys import END_LINE_KEY, HEADINGS_KEY, SOURCE_KEY, START_LINE_KEY, TITLE_KEY
+from ..chunk_keys import END_LINE_KEY, SOURCE_KEY, START_LINE_KEY, headings_of, path_of
 from ..markdown.sentences import sentences
 from ..text_analysis import analyse
 from .citation_filter import CITATION
@@ -110,13 +110,7 @@ def _without_brackets(code: re.Match[str]) -> str:
 
 
 def _terms_of(document: Document, language: str) -> set[str]:
-    headings = " ".join([str(document.metadata.get(TITLE_KEY) or ""), *_headings_of(document)])
-    return {*analyse(document.page_content, language), *analyse(headings, language)}
-
-
-def _headings_of(document: Document) -> list[str]:
-    headings = document.metadata.get(HEADINGS_KEY) or []
-    return [headings] if isinstance(headings, str) else [str(heading) for heading in headings]
+    return {*analyse(document.page_content, language), *analyse(" ".join(path_of(document.metadata)), language)}
 
 
 def _citation(number: int, document: Document, overlap: float) -> Citation:
@@ -125,7 +119,7 @@ def _citation(number: int, document: Document, overlap: float) -> Citation:
     return {
         "number": number,
         "source": None if source is None else str(source),
-        "headings": _headings_of(document),
+        "headings": headings_of(metadata),
         "start_line": metadata.get(START_LINE_KEY),
         "end_line": metadata.get(END_LINE_KEY),
         "overlap": round(overlap, 3),

@@ -15,13 +15,12 @@ import typer
 
 from ..chunk_keys import (
     END_LINE_KEY,
-    HEADINGS_KEY,
     SCORE_KEY,
     SOURCE_KEY,
     START_LINE_KEY,
-    TITLE_KEY,
     are_only_nearest,
     original_place,
+    path_of,
 )
 
 if TYPE_CHECKING:
@@ -129,8 +128,7 @@ def citation(metadata: Mapping[str, Any]) -> str:
         place += f", {original}"
     elif start is not None:
         place += f":{start}" if end in (None, start) else f":{start}-{end}"
-    headings = metadata.get(HEADINGS_KEY) or ([metadata[TITLE_KEY]] if metadata.get(TITLE_KEY) else [])
-    return printable(f"{place}  {' > '.join(map(str, headings))}".rstrip())
+    return printable(f"{place}  {' > '.join(path_of(metadata))}".rstrip())
 
 
 def hit_as_dict(document: "Document") -> dict[str, Any]:

@@ -14,7 +14,9 @@ from ..chunk_keys import (
     SOURCE_KEY,
     START_LINE_KEY,
     TITLE_KEY,
+    headings_of,
     original_place,
+    path_of,
 )
 
 
@@ -49,12 +51,11 @@ class Passage(BaseModel):
     def of(cls, number: int, document: Document) -> "Passage":
         """A document of the chain's."""
         metadata = document.metadata
-        headings = metadata.get(HEADINGS_KEY) or []
         return cls(
             number=number,
             source=_text_or_none(metadata.get(SOURCE_KEY)),
             title=_text_or_none(metadata.get(TITLE_KEY)),
-            headings=[headings] if isinstance(headings, str) else [str(heading) for heading in headings],
+            headings=headings_of(metadata),
             start_line=_line(metadata.get(START_LINE_KEY)),
             end_line=_line(metadata.get(END_LINE_KEY)),
             original_place=original_place(metadata),
@@ -71,7 +72,8 @@ class Passage(BaseModel):
         )
         where = ", ".join(filter(None, (self.source or "unknown source", place)))
         # A name of a file may hold line breaks: what follows one would stand among the passage's own words.
-        return " ".join(": ".join(filter(None, (where, " > ".join(self.headings)))).split())
+        path = " > ".join(path_of({TITLE_KEY: self.title, HEADINGS_KEY: self.headings}))
+        return " ".join(": ".join(filter(None, (where, path))).split())
 
 
 def passages_of(documents: Sequence[Document]) -> list[Passage]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from ..chunk_keys import HEADINGS_KEY, SOURCE_KEY, TITLE_KEY
+from ..chunk_keys import SOURCE_KEY, TITLE_KEY, headings_of
 
 MOST_STARTERS: Final = 4
 ROWS_READ: Final = 200
@@ -26,8 +26,7 @@ def starter_questions(chunks: Iterable[Mapping[str, Any]]) -> list[str]:
     titles: dict[str, str] = {}
     for metadata in chunks:
         source = str(metadata.get(SOURCE_KEY, ""))
-        headings = metadata.get(HEADINGS_KEY)
-        last = str(headings[-1]).strip() if isinstance(headings, list) and headings else ""
+        last = (headings_of(metadata) or [""])[-1].strip()
         title = str(metadata.get(TITLE_KEY) or "").strip()
         if last.endswith(_QUESTION_MARKS) and _fits(last):
             questions.setdefault(source, last)

@@ -34,13 +34,14 @@ widget --name "wide code" --that-has-to-be-scrolled --on-a-phone --since-no-line
 """
 
 
-def _page(source: str, lines: tuple[int, int], headings: list[str], text: str) -> Document:
-    metadata = {"source": source, "title": headings[0], "headings": headings, "chunk": 0}
+def _page(source: str, lines: tuple[int, int], headings: list[str], text: str, title: str | None = None) -> Document:
+    metadata = {"source": source, "title": title or headings[0], "headings": headings, "chunk": 0}
     return Document(text, metadata={**metadata, "start_line": lines[0], "end_line": lines[1]})
 
 
+STORED = "Data is stored in object storage as segments."
 PAGES = [
-    _page("faq/storage.md", (3, 9), ["FAQ", "Where is data stored?"], "Data is stored in object storage as segments."),
+    _page("faq/storage.md", (3, 9), ["FAQ", "Where is data stored?"], STORED, title="Manual"),
     _page("faq/flush.md", (1, 4), ["FAQ", "How is data flushed?"], "A flush writes growing data from memory."),
     _page("guide/widgets.md", (10, 14), ["Guide", "Widgets and scripts"], HOSTILE),
     _page("guide/bananas.md", (1, 1), ["Guide"], "Bananas are yellow. They ripen in a paper bag."),

@@ -99,7 +99,7 @@ async def test_search_finds_passages_with_their_places(uri: str) -> None:
         first = found["passages"][0]
         assert (first["source"], first["start_line"], first["headings"]) == ("faq.md", 7, ["FAQ"])
         assert first["score"] > 0
-        assert "[1] faq.md, lines 7-7: FAQ\n\n" in text_of(result)
+        assert "[1] faq.md, lines 7-7: Questions > FAQ\n\n" in text_of(result)
         assert "object storage" in text_of(result)
         nothing = await session.call_tool("search", {"question": QUESTION, "filter": 'source == "none.md"'})
         assert structure_of(nothing)["passages"] == []

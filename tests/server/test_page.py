@@ -91,7 +91,7 @@ def test_each_source_names_its_place_and_opens_to_its_passage(page: Page) -> Non
     ask(page, QUESTION)
     wait_for_end(page)
     source = last_turn(page).locator(".source").first
-    expect(source.locator(".heading")).to_have_text("FAQ \u203a Where is data stored?")
+    expect(source.locator(".heading")).to_have_text("Manual \u203a FAQ \u203a Where is data stored?")
     expect(source.locator(".file")).to_have_text("faq/storage.md")
     expect(source.locator(".lines")).to_have_text("lines 3\u20139")
     assert re.fullmatch(r"\d+\.\d+", source.locator(".score").inner_text())
@@ -150,7 +150,7 @@ def test_an_answer_can_be_copied(chrome: Browser, server: Served) -> None:
         expect(last_turn(page).get_by_role("button", name="Copied")).to_be_visible()
         copied = page.evaluate("navigator.clipboard.readText()")
         assert f"> {STORAGE}" in copied
-        assert "Sources:\n\n1. faq/storage.md, lines 3\u20139, FAQ \u203a Where is data stored?" in copied
+        assert "Sources:\n\n1. faq/storage.md, lines 3\u20139, Manual \u203a FAQ \u203a Where is data stored?" in copied
 
 
 def test_what_goes_wrong_is_said_in_a_sentence(chrome: Browser, server: Served) -> None:

@@ -10,11 +10,10 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from ...chunk_keys import (
     BODY_START_KEY,
     END_LINE_KEY,
-    HEADINGS_KEY,
     SOURCE_KEY,
     START_LINE_KEY,
-    TITLE_KEY,
     original_place,
+    path_of,
 )
 from ...markdown.within import lead_in_of, markdown_start, within_of
 from ...message_keys import CITATIONS_KEY, DOCUMENTS_KEY, SEARCH_QUESTION_KEY
@@ -235,7 +234,7 @@ def _passage_of(document: Mapping[str, Any], number: int) -> Passage:
     return Passage(
         text=text,
         source=str(document[SOURCE_KEY]) if document.get(SOURCE_KEY) else None,
-        headings=_headings_of(document.get(TITLE_KEY), document.get(HEADINGS_KEY)),
+        headings=tuple(path_of(document)),
         start_line=_line_of(document.get(START_LINE_KEY)),
         end_line=_line_of(document.get(END_LINE_KEY)),
         place=original_place(document) or "",
@@ -245,12 +244,6 @@ def _passage_of(document: Mapping[str, Any], number: int) -> Passage:
         lead_in=lead_in_of(document),
         is_one=True,
     )
-
-
-def _headings_of(title: object, value: object) -> tuple[str, ...]:
-    given = [value] if isinstance(value, str) else value if isinstance(value, Sequence) else []
-    headings = tuple(str(heading) for heading in given if heading)
-    return headings if not title or title in headings else (str(title), *headings)
 
 
 def _line_of(value: object) -> int | None:

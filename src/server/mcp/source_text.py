@@ -1,18 +1,18 @@
 """A source, put together again from its chunks."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from langchain_core.documents import Document
 
 from ...chunk_keys import (
     BODY_START_KEY,
     END_LINE_KEY,
-    HEADINGS_KEY,
     POSITION_KEY,
     ROOTS_KEY,
     START_INDEX_KEY,
     START_LINE_KEY,
+    headings_of,
 )
 
 
@@ -63,7 +63,7 @@ def source_text(chunks: Sequence[Document]) -> SourceText:
             ends[max(lines)] = index + len(body)
     previous: Document | None = None
     for chunk in chunks:
-        _put_headings(previous, chunk, lines)
+        _putheadings_of(previous, chunk, lines)
         previous = chunk
     first, last = min(lines, default=1), max(lines, default=0)
     return SourceText(first, [lines.get(number, "") for number in range(first, last + 1)], is_numbered=True)
@@ -82,11 +82,11 @@ def _body(chunk: Document) -> str:
     return chunk.page_content[begin:] if isinstance(begin, int) else chunk.page_content
 
 
-def _put_headings(before: Document | None, chunk: Document, lines: dict[int, str]) -> None:
+def _putheadings_of(before: Document | None, chunk: Document, lines: dict[int, str]) -> None:
     """Put the headings that begin between two chunks on the lines between them."""
     if not isinstance(chunk.metadata.get(BODY_START_KEY), int):
         return
-    known, path = _headings(before.metadata if before else {}), _headings(chunk.metadata)
+    known, path = headings_of(before.metadata if before else {}), headings_of(chunk.metadata)
     shared = next((at for at, (one, other) in enumerate(zip(known, path, strict=False)) if one != other), len(known))
     new = [f"{'#' * (level + 1)} {heading}" for level, heading in enumerate(path) if level >= shared]
     begin = int(chunk.metadata[START_LINE_KEY])
@@ -97,11 +97,6 @@ def _put_headings(before: Document | None, chunk: Document, lines: dict[int, str
     skipped = 1 if len(free) + (before is None) >= 2 * len(new) + 1 else 0
     for heading, number in zip(reversed(new), list(reversed(free))[skipped::step], strict=False):
         lines[number] = heading
-
-
-def _headings(metadata: Mapping[str, Any]) -> list[str]:
-    headings = metadata.get(HEADINGS_KEY) or []
-    return [headings] if isinstance(headings, str) else [str(heading) for heading in headings]
 
 
 def cut_to(text: SourceText, *, start_line: int, end_line: int | None, max_chars: int) -> tuple[SourceText, bool]:

@@ -12,7 +12,7 @@ export class Source {
    */
   constructor({ page_content: text, metadata }, number) {
     this.text = text;
-    this.headings = (metadata.headings ?? []).map(String);
+    this.path = pathOf(metadata);
     this.element = make("li");
     this.details = make("details", "source");
     this.summary = make("summary");
@@ -21,7 +21,7 @@ export class Source {
     place.append(make("span", "file", fileOf(metadata)));
     const lines = linesOf(metadata);
     if (lines) place.append(make("span", "lines", lines));
-    const name = this.headings.join(" › ") || String(metadata.title ?? "");
+    const name = this.path.join(" › ");
     const where = make("span", "where");
     where.dir = "auto";
     where.append(...(name ? [make("span", "heading", name)] : []), place);
@@ -60,15 +60,23 @@ export class Source {
 
   /** Its text without the path of headings that may stand in front of it: the line above shows it. */
   withoutPath() {
-    const path = this.headings.join(" > ");
-    return path && this.text.startsWith(`${path}\n`) ? this.text.slice(path.length).trimStart() : this.text;
+    // A title that no heading says is not in front of every text.
+    const paths = [this.path, this.path.slice(1)].map((path) => path.join(" > "));
+    const first = paths.find((path) => path && this.text.startsWith(`${path}\n`));
+    return first ? this.text.slice(first.length).trimStart() : this.text;
   }
 }
 
 /** One line of a list of sources, as Markdown. */
 export function asMarkdown({ metadata }, number) {
-  const headings = (metadata.headings ?? []).map(String).join(" › ");
-  return `${number}. ${[fileOf(metadata), linesOf(metadata), headings].filter(Boolean).join(", ")}`;
+  const path = pathOf(metadata).join(" › ");
+  return `${number}. ${[fileOf(metadata), linesOf(metadata), path].filter(Boolean).join(", ")}`;
+}
+
+/** The document's title, where no heading says it, and the headings that a passage stands under. */
+function pathOf({ title, headings }) {
+  const given = Array.isArray(headings) ? headings.map(String) : [];
+  return !title || given.includes(String(title)) ? given : [String(title), ...given];
 }
 
 function fileOf(metadata) {
