@@ -24,10 +24,10 @@ class CollectionMemory:
     Args:
         store: The store.
         scope: What the loader loads.
-        splitter: Cuts its documents.
+        splitter: Cuts its documents; None for a run that cuts none.
     """
 
-    def __init__(self, store: MilvusStore, scope: Scope, splitter: BaseDocumentTransformer) -> None:
+    def __init__(self, store: MilvusStore, scope: Scope, splitter: BaseDocumentTransformer | None) -> None:
         self._store = store
         self._scope = scope
         self._splitter = splitter
@@ -45,6 +45,8 @@ class CollectionMemory:
 
     def splitter_change(self, layout: Layout) -> str | None:
         """What to tell a user whose chunks were cut by another splitter before."""
+        if self._splitter is None:
+            return None
         now, before = splitter_fingerprint(self._splitter), layout.properties.get(splitter_property(self._scope.root))
         if before in (None, now):
             return None
@@ -137,7 +139,7 @@ class CollectionMemory:
 
     @property
     def _of_splitter(self) -> dict[str, Any]:
-        if self._scope.whole is not None:
+        if self._scope.whole is not None or self._splitter is None:
             # Most of the root may be cut otherwise.
             return {}
         return dict.fromkeys(("splitter", splitter_property(self._scope.root)), splitter_fingerprint(self._splitter))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from langchain_core.document_loaders import BaseLoader
 
+from ..source_parts import is_in_shard
 from .checkouts import Checkout, checkout_of
 from .loader_protocols import CoveringLoader, LocalLoader, NamedLoader, ShardedLoader
 from .loader_traits import (
@@ -51,6 +52,12 @@ class LoaderIdentity:
     swallows: bool = False
     own_coverage: Callable[[str], bool] | None = None
     shard: tuple[int, int] | None = None
+
+    def gives(self, source: str) -> bool:
+        """Whether it would give a source, as far as it says; one that says nothing is taken to give all."""
+        if not is_in_shard(source, self.shard):
+            return False
+        return self.own_coverage is None or self.own_coverage(source)
 
     @property
     def is_known(self) -> bool:

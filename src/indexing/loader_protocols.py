@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
+
+from ..errors import LoaderError
 
 
 @runtime_checkable
@@ -82,4 +85,22 @@ class ShardedLoader(Protocol):
     @property
     def shard(self) -> tuple[int, int] | None:
         """Which one of how many, from 1; None for all."""
+        ...
+
+
+@runtime_checkable
+class ShardableLoader(Protocol):
+    """Can leave out all but a part of its sources before they are read, by `milvus_rag.source_parts`."""
+
+    def in_shard(self, number: int, count: int) -> BaseLoader:
+        """The same loader, for the part `number` of `count`, from 1."""
+        ...
+
+
+@runtime_checkable
+class SurveyingLoader(Protocol):
+    """Lists its sources without reading them, and tells what it could not look into."""
+
+    def list_sources(self, on_error: Callable[[LoaderError], None]) -> Iterable[str]:
+        """Their names."""
         ...

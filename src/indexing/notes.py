@@ -24,6 +24,16 @@ def what_is_not_found(cut: Collection[str]) -> list[str]:
     ]
 
 
+def of_other_shards(documents: int) -> list[str]:
+    """What to tell a user whose loader gave documents of other shards."""
+    if not documents:
+        return []
+    return [
+        f"{documents:,} documents of other shards were loaded and left out: the loader knows no parts, so each shard "
+        f"loads all that it loads."
+    ]
+
+
 def of_language(language: str) -> list[str]:
     """What to tell a user of the language that a new collection's texts were taken to be in."""
     if language == DEFAULT_LANGUAGE:

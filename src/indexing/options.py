@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..source_parts import check_shard
 from .report import OnProgress
 
 
@@ -11,6 +12,7 @@ class SyncOptions:
     """What `sync` is asked for."""
 
     scope: str | None = None
+    shard: tuple[int, int] | None = None
     prune: bool = True
     dry_run: bool = False
     batch_size: int | None = None
@@ -18,5 +20,6 @@ class SyncOptions:
     on_progress: OnProgress | None = None
 
     def __post_init__(self) -> None:
+        check_shard(self.shard)
         if self.max_concurrency < 1 or (self.batch_size is not None and self.batch_size < 1):
             raise InputError("max_concurrency and batch_size are at least 1.")

@@ -81,12 +81,14 @@ class Given:
         read: Sources that the loader gave.
         failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
         prune: Whether sources that are gone are to go.
+        gave_any: Whether the loader gave anything at all, be it of another shard.
     """
 
     live: RowIds
     read: Collection[str]
     failed: Collection[str]
     prune: bool
+    gave_any: bool = True
 
 
 def find_leftovers(
@@ -194,7 +196,7 @@ def _sort_out(row: OwnedRow, left: Leftovers, given: Given, scope: Scope) -> Non
 def _is_gone(source: str, left: Leftovers, given: Given, scope: Scope) -> bool:
     if not given.prune or source in given.failed:
         return False
-    fate = scope.fate(source, gave_any=bool(given.read))
+    fate = scope.fate(source, gave_any=given.gave_any)
     if fate in (Fate.THERE, Fate.UNKNOWN):
         left.undecided[source] = fate
     return fate is Fate.GONE

@@ -10,6 +10,7 @@ from langchain_core.documents import BaseDocumentTransformer, Document
 
 from ..chunk_keys import SOURCE_KEY
 from ..errors import InputError, LoaderError
+from ..source_parts import is_in_shard
 from .chunks import Chunk, by_source, read_chunks
 from .embedding_requests import StoppedError
 from .likeness import word_digests
@@ -29,9 +30,11 @@ class Reader:
         scope: What it covers, and how its sources are named.
         tally: Told of every source, and of what failed.
         stop: Ends it.
+        shard: Which of its documents are read, where the loader itself does not choose by that.
 
     Attributes:
         sources: Names of the sources that were read so far.
+        others: How many documents of other shards the loader gave.
         hidden: Whether there was something that the loader could not read, and behind which there may be more sources.
         error: What the loader raised at its end, None where it came to one.
         words: Of each source that was read, digests of its text's words, where they are wanted.
@@ -45,17 +48,25 @@ class Reader:
         scope: Scope,
         tally: Tally,
         stop: threading.Event,
+        shard: tuple[int, int] | None = None,
     ) -> None:
+        self._shard = shard
         self._loader = loader
         self._splitter = splitter
         self._scope = scope
         self._tally = tally
         self._stop = stop
         self.sources: set[str] = set()
+        self.others = 0
         self.hidden = False
         self.error: Exception | None = None
         self.words: dict[str, frozenset[int]] | None = {} if scope.may_be_another else None
         self._loaded: Iterator[Document] | None = None
+
+    @property
+    def gave_any(self) -> bool:
+        """Whether the loader gave anything so far, be it of another shard."""
+        return bool(self.sources or self.others)
 
     def sample(self) -> list[str]:
         """Some of what will be read, before it is: some ten thousand characters of the texts' prose.
@@ -75,7 +86,7 @@ class Reader:
             StoppedError: The run was stopped.
         """
         loaded, self._loaded = self._loaded or self._load(), None
-        sources = by_source(_prefixed(loaded, self._scope.prefix))
+        sources = by_source(prefixed(self._of_shard(loaded), self._scope.prefix))
         while True:
             try:
                 source, documents = next(sources, (None, []))
@@ -109,21 +120,31 @@ class Reader:
         if not isinstance(silent, ListingLoader):
             return None
         try:
-            return sum(1 for _ in silent.sources())
+            return sum(is_in_shard(source, self._shard) for source in silent.sources())
         except LoaderError:
             return None
 
     def _load(self) -> Iterator[Document]:
-        return _watched(self._loader, self._note_unreadable).lazy_load()
+        return watched(self._loader, self._note_unreadable).lazy_load()
+
+    def _of_shard(self, documents: Iterator[Document]) -> Iterator[Document]:
+        for document in documents:
+            source = document.metadata.get(SOURCE_KEY)
+            if isinstance(source, str) and not is_in_shard(source, self._shard):
+                self.others += 1
+                continue
+            yield document
 
     def _note_unreadable(self, error: Exception) -> None:
         # Of another's error it is not known.
         self.hidden |= getattr(error, "hides_sources", True)
         source = getattr(error, "source", None)
+        if isinstance(source, str) and not is_in_shard(source, self._shard):
+            return
         self._tally.source_failed(f"{self._scope.prefix}{source}" if source else self._scope.root, str(error))
 
 
-def _prefixed(documents: Iterator[Document], prefix: str) -> Iterator[Document]:
+def prefixed(documents: Iterator[Document], prefix: str) -> Iterator[Document]:
     """Documents whose sources are named as below the folder that is known as a whole."""
     for document in documents:
         source = document.metadata.get(SOURCE_KEY)
@@ -137,7 +158,7 @@ def quiet(loader: BaseLoader) -> BaseLoader:
     return _reporting_to(loader, lambda _: None) if isinstance(loader, ReportingLoader) else loader
 
 
-def _watched(loader: BaseLoader, on_error: Callable[[Exception], None]) -> BaseLoader:
+def watched(loader: BaseLoader, on_error: Callable[[Exception], None]) -> BaseLoader:
     """A loader that also tells somebody else of what cannot be read, where it can go on after that."""
     if not isinstance(loader, ReportingLoader):
         return loader

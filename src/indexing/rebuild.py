@@ -13,6 +13,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, InputError, StoreError
+from ..source_parts import check_shard
 from ..stores.collection import LAYOUT_SECONDS, Collection
 from ..stores.collection_names import LONGEST_NAME
 from ..stores.connection import is_file_uri
@@ -21,6 +22,8 @@ from .identity import identify
 from .rebuild_losses import check_nothing_is_lost
 from .report import OnProgress, SyncReport
 from .sync import sync
+
+SyncAll = Callable[[MilvusStore, Sequence[BaseLoader]], list[SyncReport]]
 
 # With a collection that a rebuild makes: of what it is to be the index, from which folders, and who makes it.
 _MARK = "rebuild"
@@ -41,6 +44,8 @@ def rebuild(
     *,
     collection: str,
     scope: str | None = None,
+    shard: tuple[int, int] | None = None,
+    sync_all: SyncAll | None = None,
     drop_others: bool = False,
     dry_run: bool = False,
     batch_size: int | None = None,
@@ -59,6 +64,9 @@ def rebuild(
         open_new: Opens a store on the collection of a name, with the new embedding.
         collection: Name of the index: of a collection, an alias, or nothing yet.
         scope: See `sync`; of one loader.
+        shard: See `sync`: only this part is built, beside those of other processes, and no reader finds it. A rebuild
+            without a shard, of the same loaders, is the last step: it embeds nothing again, and switches.
+        sync_all: Does what `sync` would do for each loader, into the store that it is given; for an engine.
         drop_others: Whether what the old index holds besides may go with it.
         dry_run: Only count: no call of the embedding, no write.
         batch_size: See `sync`.
@@ -72,8 +80,10 @@ def rebuild(
         InputError: The old index holds what these loaders would not give, were it there.
         MilvusRagError: As `sync`; the old index stays as it is.
     """
+    check_shard(shard)
     options: dict[str, Any] = {
         "scope": scope,
+        "shard": shard,
         "batch_size": batch_size,
         "max_concurrency": max_concurrency,
         "on_progress": on_progress,
@@ -86,6 +96,16 @@ def rebuild(
             f"most, since the date follows it while that is done; {collection!r} has {len(collection)}. Index into a "
             f"collection of another name."
         )
+    if shard is not None and not dry_run:
+        return _build_part(open_new, loaders, splitter, name, collection, roots, options)
+
+    def sync_each(store: MilvusStore, given: Sequence[BaseLoader]) -> list[SyncReport]:
+        return [sync(loader, splitter, store, **options) for loader in given]
+
+    def build(store: MilvusStore) -> list[SyncReport]:
+        run = sync_all or sync_each
+        return _build(store, loaders, splitter, collection, roots, run, scope=scope, drop_others=drop_others)
+
     if not drop_others:
         with open_new(name) as store:
             index = store.collection.sibling(collection)
@@ -99,12 +119,12 @@ def rebuild(
     continued = _continued(open_new, name, collection, roots)
     if continued is not None:
         try:
-            return _build(continued, loaders, splitter, collection, roots, options, drop_others=drop_others)
+            return build(continued)
         except EmbeddingMismatchError:
             # Only the first vectors told: it was begun with another embedding.
             with open_new(name) as store:
                 store.collection.sibling(continued.collection_name).drop()
-    return _build(open_new(name), loaders, splitter, collection, roots, options, drop_others=drop_others)
+    return build(open_new(name))
 
 
 def _build(
@@ -113,8 +133,9 @@ def _build(
     splitter: BaseDocumentTransformer,
     collection: str,
     roots: list[str],
-    options: dict[str, Any],
+    sync_all: SyncAll,
     *,
+    scope: str | None,
     drop_others: bool,
 ) -> list[SyncReport]:
     with store:
@@ -123,12 +144,12 @@ def _build(
         try:
             if store.exists:
                 store.collection.set_properties(_mark(collection, roots, alive=True))
-            reports = [sync(loader, splitter, store, **options) for loader in loaders]
+            reports = sync_all(store, loaders)
             if _may_switch(store, reports):
                 index = store.collection.sibling(collection)
                 if not drop_others:
                     # Once more: it may have taken hours, in which others wrote to the old index.
-                    check_nothing_is_lost(index, loaders, splitter, scope=options["scope"])
+                    check_nothing_is_lost(index, loaders, splitter, scope=scope)
                 _switch(index, store)
         except BaseException:
             with suppress(StoreError):  # what went wrong is more worth knowing
@@ -136,6 +157,44 @@ def _build(
             raise
         _leave(store, collection, roots)
     return reports
+
+
+def _build_part(
+    open_new: Callable[[str], MilvusStore],
+    loaders: Sequence[BaseLoader],
+    splitter: BaseDocumentTransformer,
+    name: str,
+    collection: str,
+    roots: list[str],
+    options: dict[str, Any],
+) -> list[SyncReport]:
+    """Sync one shard into the collection that the processes of all shards find, however they begin."""
+    store = _continued(open_new, name, collection, roots)
+    if store is None:
+        with open_new(name) as probe:
+            layout = probe.collection.sibling(collection).layout
+        store = open_new(_next_name(collection, layout.name if layout else collection))
+    with store:
+        _choose_language(store, collection)
+        # Nobody's, so that each may join.
+        store.collection.new_properties = {**store.collection.new_properties, **_mark(collection, roots, alive=False)}
+        reports = [sync(loader, splitter, store, **options) for loader in loaders]
+        number, count = options["shard"]
+        reports[-1].notes.append(
+            f"Part {number} of {count} of the new index is in {store.collection_name!r}, and the old one stays. When "
+            f"all parts are there, rebuild without a shard: that embeds nothing again, and switches."
+        )
+    return reports
+
+
+def _next_name(collection: str, live: str) -> str:
+    """What the collection after the live one is called, by the live one's name alone."""
+    try:
+        made = datetime.strptime(live.removeprefix(f"{collection}_"), _STAMP)
+    except ValueError:
+        # It was never rebuilt. `datetime.min` would have a year that not all systems write with four digits.
+        made = datetime(2000, 1, 1)
+    return f"{collection}_{(made + timedelta(microseconds=1)).strftime(_STAMP)}"
 
 
 def _choose_language(store: MilvusStore, collection: str) -> None:

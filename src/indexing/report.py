@@ -1,8 +1,11 @@
 """What a sync did, and how far it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+# What adds up over runs that each did a part.
+_SUMS = ("sources", "added", "moved", "unchanged", "removed", "embedded", "requests", "estimated_tokens")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,21 @@ class SyncReport:
         """Whether the collection was, or in a dry run would be, changed."""
         return bool(self.added or self.moved or self.removed)
 
+    @classmethod
+    def merged(cls, reports: "Sequence[SyncReport]") -> "SyncReport":
+        """One report of runs beside each other, such as the shards of one loader. ``seconds`` is the longest run's."""
+        return cls(
+            **{name: sum(getattr(report, name) for report in reports) for name in _SUMS},
+            pruned=sorted({source for report in reports for source in report.pruned}),
+            failed=[failure for report in reports for failure in report.failed],
+            taken=sorted({source for report in reports for source in report.taken}),
+            passed_over={source: why for report in reports for source, why in report.passed_over.items()},
+            notes=list(dict.fromkeys(note for report in reports for note in report.notes)),
+            seconds=max((report.seconds for report in reports), default=0.0),
+            dry_run=any(report.dry_run for report in reports),
+            interrupted=any(report.interrupted for report in reports),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
@@ -83,6 +101,17 @@ class SyncProgress:
     sources_read: int
     sources_total: int | None
     chunks_done: int
+
+    @classmethod
+    def merged(cls, parts: "Sequence[SyncProgress]") -> "SyncProgress":
+        """How far runs beside each other are together."""
+        totals = [part.sources_total for part in parts]
+        known = [total for total in totals if total is not None]
+        return cls(
+            sum(part.sources_read for part in parts),
+            sum(known) if known and len(known) == len(totals) else None,
+            sum(part.chunks_done for part in parts),
+        )
 
 
 OnProgress = Callable[[SyncProgress], None]

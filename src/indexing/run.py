@@ -35,6 +35,7 @@ from .reading import Reader
 from .report import SyncInterrupted, SyncReport
 from .row_writer import RowWriter
 from .scope import resolve
+from .sharding import of_shard
 from .splitting import check_splitter
 from .tally import Tally
 from .writer import StoringWriter
@@ -91,10 +92,13 @@ class SyncRun:
         self._options = options
         self._stop = stop
         check_splitter(splitter)
-        self._scope = resolve(identify(loader), known_roots(store.layout), options.scope)
+        loader, shard = of_shard(loader, options.shard)
+        identity = identify(loader)
+        identity = replace(identity, shard=identity.shard or shard)
+        self._scope = resolve(identity, known_roots(store.layout), options.scope)
         self._memory = CollectionMemory(store, self._scope, splitter)
         self._tally = Tally(SyncReport(dry_run=options.dry_run), options.on_progress)
-        self._reader = Reader(loader, splitter, scope=self._scope, tally=self._tally, stop=stop)
+        self._reader = Reader(loader, splitter, scope=self._scope, tally=self._tally, stop=stop, shard=shard)
         self._requests = EmbeddingRequests(store.embedding, stop) if store.embedding is not None else None
         self._seen = _Seen()
 
@@ -179,6 +183,7 @@ class SyncRun:
         note = self._memory.splitter_change(indexed.rows.layout) if indexed.rows is not None and indexed.count else None
         remarks += [note] if note else []
         remarks += notes.what_is_not_found(self._seen.cut)
+        remarks += notes.of_other_shards(self._reader.others)
         writer.drain()
         remarks += self._language_taken(indexed, writer)
         complete = self._reader.error is None
@@ -268,21 +273,23 @@ class SyncRun:
             read=self._reader.sources,
             failed=self._tally.failed_sources,
             prune=self._options.prune and complete,
+            gave_any=self._reader.gave_any,
         )
         left = find_leftovers(
             self._until_stopped(looked_at), given, self._scope, may_be_relocated=may_be_relocated, are_alike=are_alike
         )
         if self._options.prune:
             report.notes += notes.why_nothing_is_pruned(
-                hidden=self._reader.hidden, undecided=bool(left.undecided), gave_any=bool(given.read)
+                hidden=self._reader.hidden, undecided=bool(left.undecided), gave_any=given.gave_any
             )
-        report.notes += notes.why_some_stay(left.undecided, gave_any=bool(given.read))
+        report.notes += notes.why_some_stay(left.undecided, gave_any=given.gave_any)
         report.notes += notes.of_leftovers(left, self._place_of, former=self._scope.former)
         report.moved += left.claimed
         report.removed = len(left.replaced) + len(left.gone)
         report.pruned = sorted(left.gone_sources)
         writer.clear_away(left)
-        if complete and not self._options.dry_run:
+        # A shard knows only of its own rows who has them.
+        if complete and not self._options.dry_run and self._scope.identity.shard is None:
             self._memory.forget((set(left.relocated) | set(self._scope.inside)) - left.remaining)
 
     def _what_may_be_left(

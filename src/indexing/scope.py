@@ -81,8 +81,7 @@ class Scope:
         """Whether the loader would give a source; one that does not say is taken to give all of its root's."""
         if source is None or not source.startswith(self.prefix):
             return False
-        own = self.identity.own_coverage
-        return own is None or own(source.removeprefix(self.prefix))
+        return self.identity.gives(source.removeprefix(self.prefix))
 
     def fate(self, source: str, *, gave_any: bool) -> Fate:
         """What becomes of a source of this root that the loader did not give.

@@ -38,6 +38,7 @@ def sync(
     store: MilvusStore,
     *,
     scope: str | None = None,
+    shard: tuple[int, int] | None = None,
     prune: bool = True,
     dry_run: bool = False,
     batch_size: int | None = None,
@@ -56,7 +57,10 @@ def sync(
         scope: What the user calls that which this loader loads, the same in every run, e.g. ``"handbook"``. Without it,
             it is known by its place: a folder, the repository that it is a checkout of, an address, a list. What
             belongs to the scope and was not given is gone; files that are still there are never taken for gone.
-        prune: Whether sources that are gone leave the collection.
+        shard: ``(2, 4)`` for the second of four parts of the sources, each in a process of its own. A source's part
+            depends on its name alone. A `MarkdownLoader` leaves out the others before it reads them; of other loaders
+            each shard loads all, and leaves out what is not its. No shard removes another one's sources.
+        prune: Whether sources that are gone leave the collection. With shards, leave that to one `prune` at the end.
         dry_run: Only count: no call of the embedding, no write.
         batch_size: Texts an embedding request; by default what the embedding takes.
         max_concurrency: Embedding requests in flight.
@@ -73,6 +77,7 @@ def sync(
     """
     options = SyncOptions(
         scope=scope,
+        shard=shard,
         prune=prune,
         dry_run=dry_run,
         batch_size=batch_size,
@@ -88,6 +93,7 @@ async def async_sync(
     store: MilvusStore,
     *,
     scope: str | None = None,
+    shard: tuple[int, int] | None = None,
     prune: bool = True,
     dry_run: bool = False,
     batch_size: int | None = None,
@@ -97,6 +103,7 @@ async def async_sync(
     """Async twin of `sync`, which runs in a thread. Cancelling the task ends it within a second, as Ctrl-C does."""
     options = SyncOptions(
         scope=scope,
+        shard=shard,
         prune=prune,
         dry_run=dry_run,
         batch_size=batch_size,

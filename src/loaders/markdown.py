@@ -1,5 +1,6 @@
 """Markdown files as documents: a file, a folder, a zip archive, or a URL of a file or an archive."""
 
+import copy
 import hashlib
 import math
 import os
@@ -14,7 +15,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
-from ..source_parts import part_of, shard_range
+from ..source_parts import check_shard, is_in_shard
 from .archives import Archive
 from .conversions import ConversionLimits, Conversions
 from .converted_documents import document_of
@@ -82,8 +83,7 @@ class MarkdownLoader(BaseLoader):
         self.on_error = on_error
         if not self.path:
             raise InputError("The path is empty. Give a file, a folder, a .zip, or an http(s) URL; '.' is this folder.")
-        if shard is not None and not 1 <= shard[0] <= shard[1]:
-            raise InputError(f"A shard is (number, count) with 1 <= number <= count, not {shard}.")
+        check_shard(shard)
         if min(max_file_bytes, max_total_bytes, timeout) <= 0:
             raise InputError("max_file_bytes, max_total_bytes and timeout must be greater than 0.")
         self._is_url = is_url(self.path)
@@ -143,6 +143,26 @@ class MarkdownLoader(BaseLoader):
         """Which part of the files this is, see the class."""
         return self._shard
 
+    def in_shard(self, number: int, count: int) -> "MarkdownLoader":
+        """The same loader, for a part of the files.
+
+        Raises:
+            InputError: It is for a part already, or there is no such part.
+        """
+        shard = (number, count)
+        check_shard(shard)
+        if self._shard not in (None, shard):
+            raise InputError(f"The loader is for the shard {self._shard} already, so it cannot be for {shard}.")
+        part = copy.copy(self)
+        part._shard = shard
+        return part
+
+    def list_sources(self, on_error: Callable[[LoaderError], None]) -> Iterator[str]:
+        """`sources`, which also tells of the folders and files that could not be looked at."""
+        with self._open(keep=True) as files:
+            names = files.names(on_error)
+        yield from filter(self._in_shard, names)
+
     def sources(self) -> Iterator[str]:
         """The ``source`` of all files, sorted; no file is read, but a URL is downloaded, and kept for the next load.
 
@@ -151,9 +171,7 @@ class MarkdownLoader(BaseLoader):
         Raises:
             LoaderError: As `lazy_load`, when it concerns all files.
         """
-        with self._open(keep=True) as files:
-            names = files.names(lambda _: None)
-        yield from filter(self._in_shard, names)
+        return self.list_sources(lambda _: None)
 
     def sample(self, count: int) -> Iterator[Document]:
         """Some documents, at even distances among all, for a look at what they are like.
@@ -237,9 +255,7 @@ class MarkdownLoader(BaseLoader):
         return document_of(converted, name)
 
     def _in_shard(self, name: str) -> bool:
-        if self._shard is None:
-            return True
-        return part_of(name) in shard_range(*self._shard)
+        return is_in_shard(name, self._shard)
 
     @property
     def _local_path(self) -> Path:
