@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from .chains.rag_types import RagInput, RagOutput, RagPart
     from .chains.retrieval import milvus_retriever
     from .chains.structured_queries import FilterTranslator
+    from .engines.on_ray import sync_on_ray
     from .errors import MilvusRagError
+    from .indexing.prune import prune
     from .indexing.report import SyncReport
     from .indexing.sync import async_sync, sync
     from .loaders.markdown import MarkdownLoader
@@ -61,10 +63,12 @@ _MODULES = {
     "embedding_model": ".models.embeddings",
     "milvus_retriever": ".chains.retrieval",
     "open_store": ".stores.milvus",
+    "prune": ".indexing.prune",
     "rag_chain": ".chains.rag",
     "reranker": ".models.rerankers",
     "swappable_chat_model": ".models.chat",
     "sync": ".indexing.sync",
+    "sync_on_ray": ".engines.on_ray",
 }
 
 __all__ = [
@@ -95,16 +99,18 @@ __all__ = [
     "embedding_model",
     "milvus_retriever",
     "open_store",
+    "prune",
     "rag_chain",
     "reranker",
     "swappable_chat_model",
     "sync",
+    "sync_on_ray",
 ]
 
 
 _SUBMODULES = frozenset({
-    "chains", "cli", "doctor", "errors", "evaluation", "indexing", "loaders", "markdown", "models", "pipeline",
-    "server", "settings", "stores",
+    "chains", "cli", "doctor", "engines", "errors", "evaluation", "indexing", "loaders", "markdown", "models",
+    "pipeline", "server", "settings", "stores",
 })  # fmt: skip
 
 

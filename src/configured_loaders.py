@@ -1,4 +1,4 @@
-"""Loaders, made as the settings say."""
+"""Loaders and splitters, made as the settings say."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ from .errors import InputError
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from langchain_text_splitters import TextSplitter
+
     from .loaders.markdown import MarkdownLoader
     from .loaders.site import SiteLoader
 
@@ -33,6 +35,13 @@ def build_loader(
         limits = SiteLimits(pages=settings.max_pages)
         return SiteLoader(path, private=settings.private_addresses, limits=limits, cache=default_cache())
     return MarkdownLoader(path, settings.glob, exclude=settings.exclude, shard=shard)
+
+
+def build_splitter(settings: Settings) -> "TextSplitter":
+    """The splitter by its name."""
+    from .loaders.splitters import MarkdownSplitter, MarkerSplitter
+
+    return MarkerSplitter() if settings.splitter == "marker" else MarkdownSplitter(chunk_size=settings.chunk_size)
 
 
 def parse_shard(shard: str | None) -> tuple[int, int] | None:

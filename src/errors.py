@@ -24,6 +24,7 @@ MilvusRagError
 │   ├── ProviderUnavailableError        5xx after all retries, no connection, a dead host
 │   ├── ModelTimeoutError
 │   └── ModelResponseError              an answer that is empty, cut off, malformed or of the wrong shape
+├── EngineError                         an engine that cannot be reached, or that lost its workers
 └── StoreError
     ├── StoreUnavailableError           a server that does not answer
     ├── StoreAuthenticationError        a token or password that is refused
@@ -154,6 +155,10 @@ class ModelTimeoutError(ModelError):
 
 class ModelResponseError(ModelError):
     """An answer that is empty, cut off, malformed or of the wrong shape."""
+
+
+class EngineError(MilvusRagError):
+    """An engine that a sync is spread over cannot be reached, or lost its workers."""
 
 
 class StoreError(MilvusRagError):

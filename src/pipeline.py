@@ -10,9 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from .configured_loaders import build_loader, check_distinct, parse_shard
+from .configured_engine import configured_sync
+from .configured_loaders import build_loader, build_splitter, check_distinct, parse_shard
 from .configured_models import configured_chat_model, configured_embedding
-from .errors import CollectionNotFoundError, InputError, MilvusRagError, StoreError
+from .errors import CollectionNotFoundError, MilvusRagError, StoreError
+from .index_options import EngineOptions, check_index_options
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from langchain_core.embeddings import Embeddings
     from langchain_core.language_models import BaseChatModel
     from langchain_core.runnables import Runnable
-    from langchain_text_splitters import TextSplitter
 
     from .chains.neighbours import Filter
     from .chains.retrieval import MilvusRetriever
@@ -38,13 +39,6 @@ logger = logging.getLogger(__name__)
 _STORE_PAUSE_SECONDS = 5.0
 # With a collection: the words by which its embedding was asked for, so that nobody has to repeat them.
 _SPEC_PROPERTY = "embedding_spec"
-
-
-def build_splitter(settings: Settings) -> "TextSplitter":
-    """The splitter by its name."""
-    from .loaders.splitters import MarkdownSplitter, MarkerSplitter
-
-    return MarkerSplitter() if settings.splitter == "marker" else MarkdownSplitter(chunk_size=settings.chunk_size)
 
 
 def build_embedding(settings: Settings) -> "Embeddings | None":
@@ -200,6 +194,8 @@ def build_index(
     shard: str | None = None,
     dry_run: bool = False,
     prune: bool = True,
+    prune_only: bool = False,
+    engine: EngineOptions | None = None,
     **options: Any,
 ) -> "list[SyncReport]":
     """Sync all paths into the collection, or rebuild it from them; the options are those of `sync` and `rebuild`.
@@ -208,22 +204,19 @@ def build_index(
         InputError: Two paths have files of the same name, so that one would replace the other's; or the options
             contradict each other.
     """
-    from .indexing.sync import sync
+    from .indexing.prune import prune as prune_gone
     from .stores.size_advice import size_advice
 
     part = parse_shard(shard)
-    if rebuild:
-        if part is not None:
-            raise InputError("A rebuild makes the whole index: leave out the shard (--shard).")
-        if not prune:
-            raise InputError(
-                "A rebuild holds what is in the files now, and nothing is there to be kept: leave out --no-prune, or "
-                "leave out --rebuild."
-            )
-    elif drop_others:
-        raise InputError("Only a rebuild drops what is not below its paths (--drop-others): add --rebuild.")
-    if name is not None and len(paths) != 1:
-        raise InputError("A name (--name) is that of one path. Index the paths one by one, each under its own name.")
+    check_index_options(
+        rebuild=rebuild,
+        drop_others=drop_others,
+        prune=prune,
+        prune_only=prune_only,
+        is_named_for_many=name is not None and len(paths) != 1,
+        shard=part is not None,
+        engine=engine is not None,
+    )
     loaders = [build_loader(settings, path, shard=part) for path in paths]
     opened = ExitStack()
     try:
@@ -232,14 +225,16 @@ def build_index(
             # It is as an empty one, which is gone afterwards.
             folder = opened.enter_context(TemporaryDirectory(prefix="milvus-rag-"))
             settings = settings.model_copy(update={"uri": str(Path(folder) / "empty.db")})
+        sync_one = opened.enter_context(configured_sync(engine, loaders, scope=name, dry_run=dry_run, **options))
         if rebuild:
-            reports = _rebuild(settings, loaders, scope=name, drop_others=drop_others, dry_run=dry_run, **options)
+            options |= {"scope": name, "shard": part, "drop_others": drop_others, "dry_run": dry_run}
+            reports = _rebuild(settings, loaders, sync_one if engine else None, **options)
             return _with_surveys(reports, loaders)
         with build_store(settings) as store:
+            if prune_only:
+                return [prune_gone(loader, store, scope=name, dry_run=dry_run) for loader in loaders]
             splitter = build_splitter(settings)
-            reports = [
-                sync(loader, splitter, store, scope=name, prune=prune, dry_run=dry_run, **options) for loader in loaders
-            ]
+            reports = [sync_one(loader, splitter, store, prune=prune) for loader in loaders]
             if not dry_run:
                 _remember_embedding(settings, store)
                 reports[-1].notes.extend(filter(None, [size_advice(store)]))
@@ -312,7 +307,10 @@ def _with_surveys(reports: "list[SyncReport]", loaders: "Sequence[MarkdownLoader
 
 
 def _rebuild(
-    settings: Settings, loaders: "Sequence[MarkdownLoader | SiteLoader]", **options: Any
+    settings: Settings,
+    loaders: "Sequence[MarkdownLoader | SiteLoader]",
+    sync_one: "Callable[..., SyncReport] | None",
+    **options: Any,
 ) -> "list[SyncReport]":
     from .indexing.rebuild import rebuild as build_anew
 
@@ -324,7 +322,10 @@ def _rebuild(
         store.collection.new_properties = {_SPEC_PROPERTY: spec} if spec and embedding is not None else {}
         return store
 
-    return build_anew(loaders, build_splitter(settings), open_new, collection=settings.collection, **options)
+    splitter = build_splitter(settings)
+    if sync_one is not None:
+        options["sync_all"] = lambda store, given: [sync_one(loader, splitter, store) for loader in given]
+    return build_anew(loaders, splitter, open_new, collection=settings.collection, **options)
 
 
 def describe_collection(settings: Settings) -> dict[str, Any]:

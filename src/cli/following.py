@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-def check_watchable(paths: list[str], *, dry_run: bool = False, json: bool = False) -> None:
+def check_watchable(
+    paths: list[str], *, dry_run: bool = False, json: bool = False, prune_only: bool = False, engine: bool = False
+) -> None:
     """Refuse what cannot be watched, before anything is indexed.
 
     Raises:
@@ -27,8 +29,8 @@ def check_watchable(paths: list[str], *, dry_run: bool = False, json: bool = Fal
             f"{public_path(address)} cannot be watched (--watch), only files and folders can. Index it again now and "
             f"then."
         )
-    if dry_run or json:
-        other = "--dry-run" if dry_run else "--json"
+    options = {"--dry-run": dry_run, "--json": json, "--prune-only": prune_only, "--engine": engine}
+    if other := next((name for name, is_given in options.items() if is_given), None):
         raise InputError(f"A watch (--watch) writes, and goes on until it is stopped: leave out {other}.")
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..index_options import engine_options
 from ..setting_fields import Group
 from . import options as o
 from .output import COUNTS, end_interrupted, print_json, printable, progress_bar, say, summary
@@ -32,6 +33,9 @@ def index(
         bool, typer.Option("--drop-others", help="With --rebuild: drop what the index holds of other paths.")
     ] = False,
     prune: Annotated[bool, typer.Option(help="Remove files that are gone from the paths.")] = True,
+    prune_only: Annotated[
+        bool, typer.Option("--prune-only", help="Only remove what is gone: the last step after shards with --no-prune.")
+    ] = False,
     ignore_errors: Annotated[
         bool, typer.Option("--ignore-errors", help="End with exit code 0 although some files failed; they are named.")
     ] = False,
@@ -42,6 +46,19 @@ def index(
     shard: Annotated[
         str | None, typer.Option(help="Only a part of the files, e.g. 2/4 in the second of four processes.")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Spread over the workers of an engine: ray. Needs the extra of that name.")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of the engine's cluster, e.g. auto or ray://HOST:10001; by default RAY_ADDRESS, else here."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of an engine, how many at once; by default what there is room for.")
+    ] = None,
+    worker_gpus: Annotated[
+        float, typer.Option(min=0.0, help="Of an engine, GPUs that each worker needs, e.g. 0.5.")
+    ] = 0.0,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on: index again whenever a file changes, until Ctrl-C.")
     ] = False,
@@ -51,10 +68,11 @@ def index(
     json: o.Json = False,
 ) -> None:
     """Index what is new or changed below PATHS, and remove what is gone."""
+    chosen = engine_options(engine, address=address, workers=workers, gpus=worker_gpus)
     if watch:
         from .following import check_watchable, follow
 
-        check_watchable(paths, dry_run=dry_run, json=json)
+        check_watchable(paths, dry_run=dry_run, json=json, prune_only=prune_only, engine=chosen is not None)
     reports = index_paths(
         settings,
         paths,
@@ -62,6 +80,8 @@ def index(
         rebuild=rebuild,
         drop_others=drop_others,
         prune=prune,
+        prune_only=prune_only,
+        engine=chosen,
         name=name,
         shard=shard,
         batch_size=batch_size,

@@ -39,7 +39,8 @@ def prune(loader: BaseLoader, store: MilvusStore, *, scope: str | None = None, d
         dry_run: Only count.
 
     Returns:
-        What was removed: ``removed``, ``pruned``. In ``failed`` what could not be looked at; nothing is pruned where more may be behind it.
+        What was removed: ``removed``, ``pruned``. In ``failed`` what could not be looked at; nothing is pruned where
+        there may be more behind it.
 
     Raises:
         LoaderError: The loader raised; nothing is pruned.

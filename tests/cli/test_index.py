@@ -115,6 +115,24 @@ def test_shards_together_store_every_file_once(run: Run, docs: Path) -> None:
     assert run("index", docs, "--json").json["unchanged"] == 24
 
 
+def test_shards_that_prune_nothing_are_completed_by_one_step_that_does(run: Run, indexed: Path) -> None:
+    (indexed / "cooking.md").unlink()
+    for number in (1, 2):
+        assert run("index", indexed, "--shard", f"{number}/2", "--no-prune", "--json").json["removed"] == 0
+    assert run("index", indexed, "--prune-only", "--dry-run", "--json").json["removed"] == 1
+    assert run("index", indexed, "--prune-only", "--json").json["runs"][0]["pruned"] == ["cooking.md"]
+    assert "cooking.md" not in stored_texts()
+
+
+def test_a_rebuild_of_parts_is_completed_by_the_whole(run: Run, indexed: Path) -> None:
+    for number in (1, 2):
+        ran = run("index", indexed, "--rebuild", "--splitter", "marker", "--shard", f"{number}/2")
+        assert "the old one stays" in ran.stderr
+    assert run("info", "--json").json["splitter"].startswith("markdown")
+    assert run("index", indexed, "--rebuild", "--splitter", "marker", "--json").json["added"] == 0
+    assert run("info", "--json").json["splitter"].startswith("marker")
+
+
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
 def test_a_shard_that_is_none_is_refused(run: Run, docs: Path, shard: str) -> None:
     ran = run("index", docs, "--shard", shard)
@@ -165,7 +183,8 @@ def test_a_rebuild_does_not_take_a_folder_for_another_that_is_still_there(run: R
     ("options", "message"),
     [
         (["--rebuild", "--no-prune"], "leave out --no-prune"),
-        (["--rebuild", "--shard", "1/2"], "leave out the shard"),
+        (["--rebuild", "--prune-only"], "leave out --prune-only"),
+        (["--no-prune", "--prune-only"], "leave out one of them"),
         (["--drop-others"], "add --rebuild"),
     ],
 )

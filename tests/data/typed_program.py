@@ -44,10 +44,12 @@ from milvus_rag import (
     embedding_model,
     milvus_retriever,
     open_store,
+    prune,
     rag_chain,
     reranker,
     swappable_chat_model,
     sync,
+    sync_on_ray,
 )
 
 
@@ -74,6 +76,9 @@ def indexed(store: MilvusStore) -> int:
     pieces: list[Document] = MarkerSplitter().split_documents(documents)
     report = sync(loader, MarkdownSplitter(), store)
     assert_type(report, SyncReport)
+    parts = [sync(loader, MarkdownSplitter(), store, shard=(number, 2), prune=False) for number in (1, 2)]
+    assert_type(SyncReport.merged([*parts, prune(loader, store)]), SyncReport)
+    assert_type(sync_on_ray(loader, MarkdownSplitter(), store, workers=2), SyncReport)
     return report.added + len(pieces)
 
 

@@ -99,6 +99,13 @@ class CountingEmbeddings(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         return self.vector(text)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "wrong")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
+        vars(self).update(state)
+
     def vector(self, text: str) -> list[float]:
         """Of length 1, so that a text is nearest to itself."""
         digest = hashlib.sha256(f"{self.model}{text}".encode()).digest()

@@ -1,0 +1,1 @@
+"""Indexing on an engine that spreads work over many processes and machines."""
