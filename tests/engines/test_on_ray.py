@@ -177,8 +177,8 @@ def test_a_rebuild_is_switched_to_when_all_shards_are_there(
             uri=server_uri,
             collection=collection_name,
             embeddings="openai:test",
-            api_key="k",
-            base_url=provider.base_url,
+            embeddings_key="k",
+            embeddings_url=provider.base_url,
         )
         engine = EngineOptions(name="ray", workers=2)
         (report,) = build_index(settings, [str(docs)], rebuild=True, drop_others=True, engine=engine)
