@@ -13,6 +13,7 @@ from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync, sync_on_ra
 from milvus_rag.engines import on_ray
 from milvus_rag.errors import AuthenticationError, EngineError, InputError
 from milvus_rag.index_options import EngineOptions
+from milvus_rag.indexing.report import SyncInterrupted
 from milvus_rag.pipeline import build_index
 from milvus_rag.settings import Settings
 from support.falling_embeddings import FallingEmbeddings
@@ -185,6 +186,22 @@ def test_a_rebuild_is_switched_to_when_all_shards_are_there(
         assert report.added == len(PAGES)
         (again,) = build_index(settings, [str(docs)], engine=engine, dry_run=True)
         assert (again.unchanged, again.changed) == (len(PAGES), False)
+
+
+def test_ctrl_c_says_what_was_done_and_the_next_run_completes(
+    cluster: Any, docs: Path, opened: Callable[..., MilvusStore]
+) -> None:
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with opened(CountingEmbeddings()) as store:
+        with pytest.raises(SyncInterrupted) as interrupted:
+            sync_on_ray(MarkdownLoader(docs), Lines(), store, shards=4, on_progress=stop)
+        assert interrupted.value.report.interrupted
+        assert "of 4 shards were done." in interrupted.value.report.notes[-1]
+
+        sync_on_ray(MarkdownLoader(docs), Lines(), store, shards=2)
+        assert places(store) == chunks_of(PAGES)
 
 
 class Locked(Pages):
