@@ -47,6 +47,7 @@ RELEVANCE_SCORE_KEY: Final = "relevance_score"  # the same, as rerankers of Lang
 RERANK_ERROR_KEY: Final = "rerank_error"  # why a reranker left the order as it was
 ONLY_NEAREST_KEY: Final = "only_nearest"  # true where no passage answers the question, and this is one of the nearest
 POSITIONS_KEY: Final = "chunks"  # numbers of the chunks that were made one
+END_INDEX_KEY: Final = "end_index"  # where the last of them ends in the source, in characters
 
 
 def leg_score_key(leg: str) -> str:

@@ -381,6 +381,8 @@ def build_retriever(
         filter=filter,
         reranker=ranker,
         expand=settings.expand,
+        fusion=settings.fusion,
+        weights=None if settings.weights == "auto" else settings.weights,
     )
 
 

@@ -36,6 +36,8 @@ PREFIX = "MILVUS_RAG_"
 Mode = Literal["dense", "full_text", "hybrid"]
 SplitterName = Literal["markdown", "marker"]
 Floor = Literal["auto", "none"]
+FusionName = Literal["weighted", "rrf"]
+Weighing = Literal["auto"]
 ConsistencyLevel = Literal["Strong", "Session", "Bounded", "Eventually"]
 PoolingName = Literal["mean", "cls", "lasttoken"]
 
@@ -298,6 +300,16 @@ class SettingFields:
     mode: Annotated[
         Mode | None, Setting("dense, full_text or hybrid.", Group.RETRIEVAL, default="all that the collection has")
     ] = None
+    fusion: Annotated[
+        FusionName, Setting("How a hybrid search makes one list of two: weighted, by scores, or rrf.", Group.RETRIEVAL)
+    ] = "weighted"
+    weights: Annotated[
+        tuple[float, float] | Weighing,
+        Setting(
+            "Of the dense and the full-text search in a hybrid one, e.g. 0.3,0.7; auto follows the question.",
+            Group.RETRIEVAL,
+        ),
+    ] = "auto"
     fetch_k: Annotated[
         int | None, Setting("Hits of each search before they are fused.", Group.RETRIEVAL, ge=1, le=1000)
     ] = None

@@ -9,7 +9,7 @@ from pydantic import ValidationError, ValidationInfo, field_validator, model_val
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
-from .setting_fields import PREFIX, Floor, SettingFields, declared_settings
+from .setting_fields import PREFIX, Floor, SettingFields, Weighing, declared_settings
 
 
 class Settings(SettingFields, BaseSettings):
@@ -60,6 +60,22 @@ class Settings(SettingFields, BaseSettings):
         if not -1 <= floor <= 1:
             raise ValueError("it is auto, none, or a cosine from -1 to 1")
         return floor
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _read_weights(cls, given: Any) -> Any:
+        if given in get_args(Weighing):
+            return given
+        parts = re.split(r"[,/:;\s]+", given.strip()) if isinstance(given, str) else given
+        try:
+            dense, full_text = map(float, parts)
+        except (TypeError, ValueError):
+            dense = full_text = math.nan
+        if not (dense >= 0 and full_text >= 0 and 0 < dense + full_text < math.inf):
+            raise ValueError(
+                "they are auto, or two numbers from 0 and not both 0, of the dense search first, e.g. 0.3,0.7"
+            )
+        return dense, full_text
 
     @model_validator(mode="after")
     def _spread_provider(self) -> Self:

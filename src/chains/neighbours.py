@@ -8,6 +8,7 @@ from langchain_core.documents import Document
 
 from ..chunk_keys import (
     BODY_START_KEY,
+    END_INDEX_KEY,
     END_LINE_KEY,
     HEADINGS_KEY,
     LEAD_IN_KEY,
@@ -157,8 +158,18 @@ def _merge(best: Document, chunks: Sequence[Document]) -> Document:
         if lines:
             metadata[key] = choose(lines)
     metadata.update(_places_of(begin, chunks[-1].metadata))
+    if (end := _end_index(chunks[-1])) is not None:
+        metadata[END_INDEX_KEY] = end
     metadata[POSITIONS_KEY] = [_position(chunk.metadata) for chunk in chunks]
     return Document(page_content=_text_of(chunks), metadata=metadata, id=best.id)
+
+
+def _end_index(chunk: Document) -> int | None:
+    starts = [chunk.metadata.get(key) for key in _AT_START]
+    if not all(isinstance(start, int) for start in starts):
+        return None
+    index, body = map(int, starts)  # type: ignore[arg-type]
+    return index + len(chunk.page_content) - body
 
 
 def _places_of(begin: Mapping[str, Any], end: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,14 @@ def takes_settings(
         groups: Whose settings are options, in the order in which the help lists them.
         without: Settings of these groups that the command does without.
         each_of: Help of settings that the command tries several values of. It gets them as parameters of these names,
-            tuples that are empty where none was given; each value is checked as the setting's.
+            tuples that are empty where none was given; each value is read and checked as the setting's.
 
     Returns:
         A decorator.
     """
     several = {
-        name: _option(_SETTINGS[name], list[str], f"{text}; {_SEVERAL}.") for name, text in (each_of or {}).items()
+        name: _option(_SETTINGS[name], list[str], _with_facts(f"{text}; {_SEVERAL}.", [_SETTINGS[name].setting.bounds]))
+        for name, text in (each_of or {}).items()
     }
     single = {
         name: _single(name)
@@ -43,8 +44,8 @@ def takes_settings(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         def run(**arguments: Any) -> None:
             given = {name: arguments.pop(name) for name in single}
-            tried = {name: tuple(arguments.pop(name) or ()) for name in several}
-            settings = _read(groups, given, tried)
+            written = {name: tuple(arguments.pop(name) or ()) for name in several}
+            settings, tried = _read(groups, given, written)
             command(settings=settings, **tried, **arguments)
 
         parameters: list[inspect.Parameter] = []
@@ -63,7 +64,10 @@ def takes_settings(
     return decorate
 
 
-def _read(groups: Sequence[Group], given: Mapping[str, Any], tried: Mapping[str, Sequence[str]]) -> Any:
+def _read(
+    groups: Sequence[Group], given: Mapping[str, Any], written: Mapping[str, Sequence[str]]
+) -> tuple[Any, dict[str, tuple[Any, ...]]]:
+    """The settings, and the values of those that several are tried of."""
     # Imported here, since the help does without them.
     from ..settings import Settings, load_settings
 
@@ -72,11 +76,12 @@ def _read(groups: Sequence[Group], given: Mapping[str, Any], tried: Mapping[str,
         from ..server.settings import ServerSettings
 
         settings_type = ServerSettings
-    for name, values in tried.items():
-        for value in values:
-            load_settings(settings_type, **{name: value})
+    tried = {
+        name: tuple(getattr(load_settings(settings_type, **{name: value}), name) for value in values)
+        for name, values in written.items()
+    }
     # An option that may be given several times is an empty list where it was not.
-    return load_settings(settings_type, **{name: value for name, value in given.items() if value != []})
+    return load_settings(settings_type, **{name: value for name, value in given.items() if value != []}), tried
 
 
 def _option(setting: DeclaredSetting, kind: Any, help: str) -> inspect.Parameter:
@@ -94,10 +99,14 @@ def _single(name: str) -> inspect.Parameter:
     # Which of two options is the default needs no word where that is the one that does nothing.
     shows_default = bool(setting.default) and setting.value is not False
     facts = [f"default: {setting.default}" if shows_default else "", setting.setting.bounds]
-    shown = "; ".join(fact for fact in facts if fact)
     # What else there is, such as names of which one is chosen, is read from text by the settings.
     kind = list[str] if setting.is_list else setting.kind if setting.kind in (bool, int, float) else str
-    return _option(setting, kind, f"{text} [{shown}]" if shown else text)
+    return _option(setting, kind, _with_facts(text, facts))
+
+
+def _with_facts(text: str, facts: Sequence[str]) -> str:
+    shown = "; ".join(filter(None, facts))
+    return f"{text} [{shown}]" if shown else text
 
 
 def _flags(setting: DeclaredSetting) -> tuple[str, ...]:

@@ -27,7 +27,10 @@ BOUNDED = [setting for setting in SETTINGS.values() if setting.setting.bounds]
 SHARED = {"docs", "filter", "json", "watch"}
 # An evaluation tries several values of these; and its measures say themselves how many passages they look at.
 # A copy reads everything, whatever is asked for.
-OF_ITS_OWN = {"eval": {"splitter", "mode", "reranker", "k"}, "copy": {"consistency_level"}}
+OF_ITS_OWN = {
+    "eval": {"splitter", "chunk_size", "mode", "fusion", "weights", "expand", "reranker", "k", "citations"},
+    "copy": {"consistency_level"},
+}
 # Texts that a setting takes whose kind alone does not say it, none the default.
 TEXTS = {
     "allowed_origins": "https://docs.example.org",
@@ -36,6 +39,8 @@ TEXTS = {
     "min_score": "none",
     "pooling": "cls",
     "splitter": "marker",
+    "fusion": "rrf",
+    "weights": "0.3,0.7",
     "log_format": "text",
     "root_path": "/chat",
 }

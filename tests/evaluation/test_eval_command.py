@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from milvus_rag.cli import app
 from milvus_rag.errors import MilvusRagError
 from milvus_rag.evaluation.measures import MEASURES
 from support.jina_server import JinaServer
+from support.openai_server import OpenAIServer
 
 QUESTIONS = [
     {"question": "Where are vectors stored?", "file": "storage.md", "text": "in object storage"},
@@ -33,8 +35,13 @@ def questions(tmp_path: Path) -> Path:
     return path
 
 
+def run_eval(*arguments: object) -> Result:
+    """The command, with these arguments."""
+    return CliRunner().invoke(app, ["eval", *map(str, arguments)], catch_exceptions=False)
+
+
 def _run(*arguments: object) -> str:
-    result = CliRunner().invoke(app, ["eval", *map(str, arguments)], catch_exceptions=False)
+    result = run_eval(*arguments)
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -86,6 +93,14 @@ def test_a_chart_is_a_png(docs: Path, questions: Path, tmp_path: Path) -> None:
         (["--docs", "docs", "--splitter", "nosuch"], "--splitter"),
         (["--docs", "docs", "--mode", "dense"], "needs an embedding"),
         (["--docs", "docs", "--plot", "chart.jpg"], r"\.png"),
+        (["--chunk-size", "600", "--chunk-size", "800"], "--docs"),
+        (["--docs", "docs", "--weights", "0.3"], "--weights cannot be used: .*auto, or two numbers"),
+        (["--docs", "docs", "--weights", "0,0"], "--weights cannot be used"),
+        (["--docs", "docs", "--chunk-size", "20"], "--chunk-size cannot be used"),
+        (["--docs", "docs", "--fusion", "rrf", "--fusion", "weighted"], "hybrid search, which needs an embedding"),
+        (["--docs", "docs", "--mode", "full_text", "--weights", "auto"], "of hybrid search: add --mode hybrid"),
+        (["--suggest"], "nothing to try|no database"),
+        (["--docs", "docs", "--suggest", "--mode", "dense", "--mode", "hybrid"], "give each setting once"),
         (["--docs", "nosuch", "--rerank", "jinna"], "no reranker 'jinna'"),
         (["--docs", "nosuch", "--plot", "charts/of/chart.png"], "no folder charts/of"),
         ([], "There is no database"),
@@ -109,3 +124,46 @@ def test_the_database_of_a_server_is_not_looked_for_in_the_one_that_is_made(
 ) -> None:
     monkeypatch.setenv("MILVUS_RAG_DB_NAME", "tenant")
     assert "1.000" in _run(questions, "--docs", docs)
+
+
+def test_weights_and_fusion_and_sizes_are_compared_with_intervals(
+    docs: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer() as server:
+        for name, value in server.environment("openai").items():
+            monkeypatch.setenv(name, value)
+        arguments = (
+            questions, "--docs", docs, "--embeddings", "openai", "--weights", "0.3/0.7", "--weights", "auto",
+            "--fusion", "weighted", "--fusion", "rrf", "--chunk-size", 300, "--chunk-size", 600,
+        )  # fmt: skip
+        answer = json.loads(_run(*arguments, "--json"))
+        table = run_eval(*arguments)
+    assert [result["configuration"] for result in answer["results"]] == [
+        f"markdown {size}, all, {fusion}, weights {weights}"
+        for size in (300, 600)
+        for fusion in ("weighted", "rrf")
+        for weights in ("0.3,0.7", "auto")
+    ]
+    assert all(result["intervals"]["MRR"] == [1.0, 1.0] for result in answer["results"])
+    assert len(answer["comparisons"]) == 8 * 7 / 2
+    assert not any(comparison["differ"] for comparison in answer["comparisons"])
+    assert "≈" in table.stdout
+    assert "2 questions are few" in table.stderr
+
+
+def test_a_suggestion_over_two_questions_is_to_leave_all_as_it_is(docs: Path, questions: Path) -> None:
+    suggested = run_eval(questions, "--docs", docs, "--suggest")
+    assert suggested.exit_code == 0
+    assert "Leave the settings as they are: of 2 changes none" in suggested.stdout
+    assert json.loads(run_eval(questions, "--docs", docs, "--suggest", "--json").stdout)["set"] is None
+
+
+def test_a_place_is_gold_where_the_same_words_stand_twice(docs: Path, tmp_path: Path) -> None:
+    text = "# One\n\nThe port is 19530.\n\n# Two\n\nThe port is 19530.\n"
+    (docs / "ports.md").write_text(text)
+    at = text.rindex("19530")
+    path = tmp_path / "places.jsonl"
+    path.write_text(json.dumps({"question": "Two: port", "file": "ports.md", "start": at, "end": at + 5}))
+    answer = json.loads(_run(path, "--docs", docs, "--json", "--expand", 1))
+    assert answer["results"][0]["ranks"] == [1]
+    assert answer["results"][0]["measures"]["evidence"] == 1.0

@@ -33,6 +33,7 @@ def test_ranks_1_4_and_none() -> None:
         "hit@5": 2 / 3,
         "MRR": (1 + 1 / 4) / 3,
         "nDCG@10": (1 + 1 / math.log2(5)) / 3,
+        "evidence": 2 / 3,
     }
     assert result.measures == pytest.approx(expected)
 
