@@ -1,9 +1,10 @@
 """How well the default finds passages in documents of other people, beside what somebody else would do.
 
 Every set of questions of a folder (each a folder with ``docs`` and ``questions.jsonl``), the Milvus documentation, and
-the project's own pages; on each, the default, each of its searches alone, fusion by rank, the tutorials' chunks, and
-chunks of 1,000 characters. The characters of the first three passages are beside, since whole pages are found easily
-and answer nothing.
+the project's own pages; on each, the default, each of its searches alone, fusion by rank, the tutorials' way and their
+chunks, and chunks of 1,000 characters. Beside are the characters of the first three passages, and the share of the
+right words that a model reads within 1,000 tokens: whole pages are found easily and answer nothing. At the end is one
+table over all sets, in Markdown, with the mean and the worst.
 
     python benchmarks/corpora.py --json corpora.json
     python benchmarks/corpora.py --sets FOLDER
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 SETS = SHARED / "data" / "retrieval"
 EVEN = Way("hybrid, weights .5 .5", {"mode": "hybrid", "weights": (0.5, 0.5)})
+MEASURED = ("hit@3", "MRR", "evidence")
 # What a rival may give a model to read, as a multiple of what the default does.
 MOST_CHARACTERS = 1.5
 
@@ -65,12 +67,14 @@ def main() -> None:
         rows = figures[corpus.name] = list(_measured(corpus, embedding))
         print(f"{corpus.name} ({len(corpus.questions)} questions)")
         for row in rows:
-            print(f"  {row['name']:34}{row['hit@3']:8.3f}{row['MRR']:8.3f}{row['characters']:9,.0f}", flush=True)
+            values = "".join(f"{row[name]:8.3f}" for name in MEASURED)
+            print(f"  {row['name']:34}{values}{row['characters']:9,.0f}", flush=True)
         default, best = rows[0], _best_rival(rows)
         print(f"  the best rival: {best['name']}, MRR {best['MRR'] - default['MRR']:+.3f} beside the default\n")
-    _print_means(figures)
+    for name in MEASURED:
+        print(f"{name}\n\n{as_markdown(figures, name)}\n")
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
+        arguments.json.write_text(json.dumps({"sets": figures, "model": arguments.model.name}, indent=2) + "\n")
 
 
 def _corpora(sets: Path) -> Iterator[Corpus]:
@@ -84,7 +88,7 @@ def _corpora(sets: Path) -> Iterator[Corpus]:
 def _measured(corpus: Corpus, embedding: Remembering) -> Iterator[dict[str, Any]]:
     chunks: list[tuple[str, BaseDocumentTransformer, Sequence[Way]]] = [
         ("markdown", MarkdownSplitter(), (HYBRID, EVEN, DENSE, FULL_TEXT, RRF)),
-        ('"# "', MarkerSplitter(), (HYBRID,)),
+        ('"# "', MarkerSplitter(), (HYBRID, DENSE)),
         ("1,000 characters", RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200), (HYBRID,)),
     ]
     for name, splitter, ways in chunks:
@@ -105,9 +109,13 @@ def _asked(name: str, store: MilvusStore, way: Way, questions: Sequence[Question
         started = time.perf_counter()
         found.append(retriever.invoke(question.text))
         seconds.append(time.perf_counter() - started)
-    measures = measure(name, questions, found, seconds).measures
-    read = statistics.mean(sum(len(passage.page_content) for passage in passages[:3]) for passages in found)
-    return {"name": name, **{key: round(value, 4) for key, value in measures.items()}, "characters": round(read)}
+    result = measure(name, questions, found, seconds)
+    return {
+        "name": name,
+        **{key: round(value, 4) for key, value in result.measures.items()},
+        "characters": round(result.characters),
+        "milliseconds": round(result.milliseconds, 1),
+    }
 
 
 def _best_rival(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -115,11 +123,15 @@ def _best_rival(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return max((row for row in rows[1:] if row["characters"] <= most), key=lambda row: row["MRR"])
 
 
-def _print_means(figures: dict[str, list[dict[str, Any]]]) -> None:
-    print(f"{'over all sets':36}{'mean':>8}{'worst':>8}   MRR")
-    for rows in zip(*figures.values(), strict=True):
-        values = [row["MRR"] for row in rows]
-        print(f"  {rows[0]['name']:34}{statistics.mean(values):8.3f}{min(values):8.3f}")
+def as_markdown(figures: dict[str, list[dict[str, Any]]], measure_: str) -> str:
+    """A table of one measure: a row for each set, then the mean and the worst over all."""
+    columns = [row["name"] for row in next(iter(figures.values()))]
+    values = {name: [row[measure_] for row in rows] for name, rows in figures.items()}
+    together = [*zip(*values.values(), strict=True)]
+    values |= {"mean": [statistics.mean(column) for column in together], "worst": [min(column) for column in together]}
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(f'{value:.3f}' for value in row)} |" for name, row in values.items()]
+    return "\n".join(lines)
 
 
 def _arguments() -> argparse.Namespace:

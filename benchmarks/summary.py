@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 Figures = Mapping[str, Any]
@@ -77,6 +78,17 @@ def _retrieval(figures: Figures) -> Iterator[Row]:
         yield _at_least("retrieval", what, ours[measure], least, "{:.2f}")
 
 
+def _corpora(figures: Figures) -> Iterator[Row]:
+    by_set = {name: {row["name"]: row["MRR"] for row in rows} for name, rows in figures["sets"].items()}
+    ours = [rows["markdown, hybrid"] for rows in by_set.values()]
+    tutorial = [rows['"# ", dense'] for rows in by_set.values()]
+    count = len(by_set)
+    what = f"MRR, mean of {count} sets of documents; the tutorials' way: {mean(tutorial):.2f}"
+    yield _at_least("corpora", what, mean(ours), 0.80, "{:.2f}")
+    what = f"MRR, the worst of {count} sets of documents; the tutorials' way: {min(tutorial):.2f}"
+    yield _at_least("corpora", what, min(ours), 0.45, "{:.2f}")
+
+
 def _ingest(figures: Figures) -> Iterator[Row]:
     for server, of in figures["servers"].items():
         what = f"`sync` of {of['chunks']:,.0f} chunks into {server}"
@@ -111,6 +123,7 @@ _ROWS = {
     "startup": _startup,
     "ask": _ask,
     "embeddings": _embeddings,
+    "corpora": _corpora,
     "ingest": _ingest,
     "retrieval": _retrieval,
     "serve": _serve,

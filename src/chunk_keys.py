@@ -46,6 +46,7 @@ RERANK_SCORE_KEY: Final = "rerank_score"  # a reranker's score, higher is better
 RELEVANCE_SCORE_KEY: Final = "relevance_score"  # the same, as rerankers of LangChain's packages call it
 RERANK_ERROR_KEY: Final = "rerank_error"  # why a reranker left the order as it was
 ONLY_NEAREST_KEY: Final = "only_nearest"  # true where no passage answers the question, and this is one of the nearest
+QUESTION_LANGUAGE_KEY: Final = "question_language"  # beside it, that of a question that is in another than the passages
 POSITIONS_KEY: Final = "chunks"  # numbers of the chunks that were made one
 END_INDEX_KEY: Final = "end_index"  # where the last of them ends in the source, in characters
 
@@ -90,3 +91,19 @@ def are_only_nearest(metadatas: Iterable[Mapping[str, Any]]) -> bool:
     """Whether passages with these metadata are all marked as the nearest to a question that none of them answers."""
     marks = [metadata.get(ONLY_NEAREST_KEY) is True for metadata in metadatas]
     return bool(marks) and all(marks)
+
+
+def question_language(metadatas: Iterable[Mapping[str, Any]]) -> str:
+    """The language of a question, where it is another than that of the passages, and they do not answer it."""
+    return next((str(language) for each in metadatas if (language := each.get(QUESTION_LANGUAGE_KEY))), "")
+
+
+def other_language_note(metadatas: Iterable[Mapping[str, Any]]) -> str:
+    """What is to be said about the language of a question that nothing answers; empty where that is not why."""
+    language = question_language(metadatas)
+    if not language:
+        return ""
+    return (
+        f"It seems to be in {language}, and the documents are not; only words are compared here. Ask in the language "
+        f"of the documents, or search by meaning too, with an embedding that knows both."
+    )

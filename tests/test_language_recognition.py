@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from milvus_rag.language_recognition import recognised_language
+from milvus_rag.language_recognition import foreign_language, language_beside, recognised_language
 from milvus_rag.markdown.plain_text import prose_of
 from milvus_rag.text_analysis import languages
 from support.language_pages import ENGLISH, STEMMED, UNSTEMMED
@@ -101,3 +101,40 @@ def test_english_loads_no_model() -> None:
         "assert recognised([sys.argv[2]] * 9) == 'spanish' and 'py3langid' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, prose_of(ENGLISH), prose_of(SPANISH)], check=True)
+
+
+IN_ENGLISH = [
+    "The nightly backup of the database is made at two o'clock, and whoever is on duty is told when it fails in the "
+    "morning, or not at all."
+]
+IN_SPANISH = [
+    "La copia de seguridad de la base de datos se hace cada noche a las dos, y quien esté de guardia lo sabe por la "
+    "mañana a primera hora."
+]
+
+
+@pytest.mark.parametrize(
+    ("question", "passages", "language"),
+    [
+        ("¿A qué hora se hace la copia de seguridad?", IN_ENGLISH, "Spanish"),
+        ("¿A qué hora se hace la copia de seguridad?", IN_SPANISH, ""),
+        ("At what time is the backup of the database made?", IN_SPANISH, "English"),
+        ("At what time is the backup of the database made?", IN_ENGLISH, ""),
+        ("备份是在什么时候进行的", IN_ENGLISH, "Chinese"),
+        ("backup", IN_SPANISH, ""),
+        ("restore --target ./data", IN_SPANISH, ""),
+        ("¿A qué hora se hace la copia de seguridad?", ["Yes."], ""),
+        ("¿A qué hora se hace la copia de seguridad?", [], ""),
+    ],
+)
+def test_a_question_in_another_language_than_the_passages_is_told(
+    question: str, passages: list[str], language: str
+) -> None:
+    assert foreign_language(question, passages, language="none") == language
+
+
+def test_beside_a_collection_only_what_is_plainly_another_language_is_told() -> None:
+    assert language_beside("¿A qué hora se hace la copia de seguridad?", "english") == "Spanish"
+    assert language_beside("¿A qué hora se hace la copia de seguridad?", "spanish") == ""
+    assert language_beside("¿A qué hora se hace la copia de seguridad?", "none") == ""
+    assert language_beside("collection.drop()", "german") == ""

@@ -30,6 +30,8 @@ T = TypeVar("T")
 _AT_START = (START_INDEX_KEY, BODY_START_KEY)
 # More characters between two chunks of a section are no blank lines.
 _FARTHEST_APART = 100
+# Fewer characters that end one chunk and begin the next one are chance, and no splitter's overlap; no overlap has more.
+_OVERLAP = range(10, 1000)
 # Chunks at one place of a source: while it is replaced, old and new ones, and those of each folder with such a file.
 _SAME_PLACE = 100
 
@@ -211,8 +213,12 @@ def _continuation(before: Document, chunk: Document) -> str | None:
     ends, begins = before.metadata, chunk.metadata
     starts = [at for metadata in (ends, begins) for key in _AT_START if isinstance(at := metadata.get(key), int)]
     follows = _position(begins) == _position(ends) + 1 and begins.get(HEADINGS_KEY) == ends.get(HEADINGS_KEY)
-    if not follows or len(starts) < 2 * len(_AT_START):
+    if not follows:
         return None
+    if len(starts) < 2 * len(_AT_START):
+        # Of a splitter that does not say where its chunks begin, and lets them overlap perhaps.
+        shared = _overlap(before.page_content, chunk.page_content)
+        return chunk.page_content[shared:] if shared else None
     # One section that was cut: its titles, and the header of a table that goes on, were said. Between two blocks the
     # source has blank lines; a line that was too long is cut where there is nothing.
     index, body, next_index, next_body = starts
@@ -220,6 +226,12 @@ def _continuation(before: Document, chunk: Document) -> str | None:
     # What is far apart has data between it, which the chunk's lead stands for.
     begin = next_body if between <= _FARTHEST_APART else _markdown_start(chunk)
     return "\n" * min(max(between, 0), 2) + chunk.page_content[begin:]
+
+
+def _overlap(before: str, text: str) -> int:
+    """So many characters that end one text begin the next."""
+    longest = min(len(before), len(text), _OVERLAP.stop)
+    return next((n for n in range(longest, _OVERLAP.start - 1, -1) if before.endswith(text[:n])), 0)
 
 
 def _position(metadata: Mapping[str, Any]) -> int:

@@ -160,7 +160,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
     def _answer(self, given: Any, run_manager: CallbackManagerForChainRun, config: RunnableConfig) -> Any:
         turn = self._turn(given)
         context = self.retriever.invoke(self._search_question(turn, config), config)
-        answer: Any = self.options.no_context_answer
+        answer: Any = turn.no_answer(context)
         if turn.is_answered_by(context):
             answer = whole_answer(turn, self.chat.invoke(turn.messages(context), config))
         return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
@@ -168,7 +168,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
     async def _aanswer(self, given: Any, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig) -> Any:
         turn = self._turn(given)
         context = await self.retriever.ainvoke(await self._asearch_question(turn, config), config)
-        answer: Any = self.options.no_context_answer
+        answer: Any = turn.no_answer(context)
         if turn.is_answered_by(context):
             answer = whole_answer(turn, await self.chat.ainvoke(turn.messages(context), config))
         return {"question": turn.question, **turn.searched, "context": context, "answer": answer, **turn.cited}
@@ -184,7 +184,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         context = self.retriever.invoke(question, config)
         yield AddableDict(context=context)
         is_answered = turn.is_answered_by(context)
-        answered = StreamedAnswer(turn, "" if is_answered else self.options.no_context_answer)
+        answered = StreamedAnswer(turn, "" if is_answered else turn.no_answer(context))
         if is_answered:
             for chunk in self.chat.stream(turn.messages(context), config):
                 yield from answered.more(chunk)
@@ -201,7 +201,7 @@ class RagChain(RunnableSerializable[str | RagInput, RagOutput]):
         context = await self.retriever.ainvoke(question, config)
         yield AddableDict(context=context)
         is_answered = turn.is_answered_by(context)
-        answered = StreamedAnswer(turn, "" if is_answered else self.options.no_context_answer)
+        answered = StreamedAnswer(turn, "" if is_answered else turn.no_answer(context))
         if is_answered:
             chunks: Any = self.chat.astream(turn.messages(context), config)
             # Closed here, so that the model call ends with the request and not with the garbage collector.
@@ -263,7 +263,8 @@ def rag_chain(
         chat: A chat model, or a runnable around one, such as `swappable_chat_model`.
         system_prompt: Sent as it is; by default the tutorials', or one that asks for citations.
         user_prompt: With ``{context}`` and ``{question}``; the same.
-        no_context_answer: The answer when nothing is retrieved, or what is is marked ``only_nearest``.
+        no_context_answer: The answer when nothing is retrieved, or what is is marked ``only_nearest``. The default adds
+            that the question is in another language than the passages, where that is why.
         citations: Whether the passages are numbered in the context, the model is asked to cite ``[n]``, and what it
             cites is checked as it streams: numbers that no passage has are left out, and the output has ``citations``.
         follow_ups: How the question to search for is made where there is a history: ``"model"`` asks the chat model in

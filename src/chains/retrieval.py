@@ -14,8 +14,9 @@ from langchain_core.runnables.utils import AnyConfigurableField, ConfigurableFie
 from langchain_core.tools import BaseTool
 from pydantic import ConfigDict, Field, ValidationError
 
-from ..chunk_keys import ONLY_NEAREST_KEY, TERMS_KEY
+from ..chunk_keys import ONLY_NEAREST_KEY, QUESTION_LANGUAGE_KEY, TERMS_KEY
 from ..errors import InputError
+from ..language_recognition import foreign_language
 from .answerability import LOOKED_AT, Answerability
 from .boundary import MAX_K, checked_k, configured, narrowed, per_call_fields, per_call_specs
 from .candidates import Fusion, Hits, above, distinct, fuse, with_rerank_score
@@ -270,11 +271,20 @@ class _Search:
             best = [with_rerank_score(document) for document in best]
         passages = with_neighbours(self._retriever.store, best, self._retriever.expand, self._filter)
         if passages and self._decides and self._refuses():
+            marks = self._marks(passages)
             passages = [
-                Document(passage.page_content, metadata={**passage.metadata, ONLY_NEAREST_KEY: True}, id=passage.id)
+                Document(passage.page_content, metadata={**passage.metadata, **marks}, id=passage.id)
                 for passage in passages
             ]
         return [as_hit(passage) for passage in passages]
+
+    def _marks(self, passages: Sequence[Document]) -> dict[str, Any]:
+        """What passages are marked with that do not answer the question."""
+        if "dense" in self.legs:
+            return {ONLY_NEAREST_KEY: True}
+        texts = (passage.page_content for passage in passages)
+        language = foreign_language(self._question, texts, language=self._retriever.store.language)
+        return {ONLY_NEAREST_KEY: True, **({QUESTION_LANGUAGE_KEY: language} if language else {})}
 
     def _refuses(self) -> bool:
         """Whether the documents do not answer the question."""

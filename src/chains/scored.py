@@ -6,6 +6,7 @@ from langchain_core.documents import Document
 
 from ..chunk_keys import (
     ONLY_NEAREST_KEY,
+    QUESTION_LANGUAGE_KEY,
     RELEVANCE_SCORE_KEY,
     RERANK_SCORE_KEY,
     RETRIEVAL_SCORE_KEY,
@@ -22,6 +23,7 @@ _SCORES = frozenset(
         RERANK_SCORE_KEY,
         RELEVANCE_SCORE_KEY,
         ONLY_NEAREST_KEY,
+        QUESTION_LANGUAGE_KEY,
         *map(leg_score_key, _LEGS),
     ]
 ) | frozenset(map(leg_rank_key, _LEGS))

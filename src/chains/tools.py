@@ -8,7 +8,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
-from ..chunk_keys import are_only_nearest
+from ..chunk_keys import are_only_nearest, other_language_note
 
 
 class Query(BaseModel):
@@ -80,7 +80,8 @@ def answering_tool(chain: Runnable[Any, Any], *, name: str | None = None, descri
 def _read(passages: list[Document]) -> tuple[str, list[Document]]:
     text = "\n\n".join(passage.page_content for passage in passages)
     if not passages or are_only_nearest(passage.metadata for passage in passages):
-        text = f"The documents do not answer this. {text}".rstrip()
+        note = other_language_note(passage.metadata for passage in passages)
+        text = " ".join(filter(None, ("The documents do not answer this.", note, text)))
     return text, passages
 
 

@@ -7,8 +7,9 @@ from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, Field
 
-from ..chunk_keys import are_only_nearest
+from ..chunk_keys import are_only_nearest, other_language_note
 from ..errors import InputError
+from ..language_recognition import language_beside
 from . import rewriting
 from .citation_filter import CitationFilter
 from .citations import citations_of
@@ -97,6 +98,19 @@ class Turn:
     def is_answered_by(context: Sequence[Document]) -> bool:
         """Whether the model is asked: the retriever found passages, and did not mark them as the nearest only."""
         return bool(context) and not are_only_nearest(document.metadata for document in context)
+
+    def no_answer(self, context: Sequence[Document]) -> str:
+        """What is said in place of an answer; the default says it too where the question is in another language."""
+        answer = self._options.no_context_answer
+        if answer != NO_CONTEXT_ANSWER:
+            return answer
+        note = other_language_note(document.metadata for document in context)
+        if not context and (language := language_beside(self.search_question, self._language)):
+            note = (
+                f"It seems to be in {language}: ask in the language of the documents, or search by meaning, with an "
+                f"embedding that knows both."
+            )
+        return f"{answer} {note}".rstrip()
 
     def messages(self, context: Sequence[Document]) -> list[BaseMessage]:
         """The request for the answer."""

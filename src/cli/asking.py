@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..chunk_keys import SCORE_KEY, are_only_nearest, leg_rank_key, leg_score_key
+from ..chunk_keys import SCORE_KEY, are_only_nearest, leg_rank_key, leg_score_key, other_language_note
 from ..errors import FilterError, InputError
 from ..setting_fields import Group
 from . import options as o
@@ -54,7 +54,8 @@ def search(
         print_json({"question": question, "hits": [hit_as_dict(hit) for hit in hits]})
         return
     if are_only_nearest(hit.metadata for hit in hits):
-        say("The documents seem not to answer this. These are the nearest passages.")
+        note = other_language_note(hit.metadata for hit in hits)
+        say(f"The documents seem not to answer this. {note} These are the nearest passages.".replace("  ", " "))
     if explain:
         _print_table(hits)
     elif not hits:

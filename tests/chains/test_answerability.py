@@ -174,3 +174,31 @@ def test_match_is_a_share_and_more_passages_never_make_it_less(question: list[st
     assert all(0 <= value <= 1 for value in values)
     assert values == sorted(values)
     assert (values[-1] > 0) == any(term in passage for term in question for passage in passages)
+
+
+IN_SPANISH = "¿Cómo se cambia la contraseña del servidor cuando alguien la ha olvidado por completo?"
+
+
+class TestAnotherLanguage:
+    """A question in a language that the documents are not in is told so, where only words are compared."""
+
+    async def test_it_is_in_the_answer_and_on_the_passages(self, docs: MilvusStore) -> None:
+        chain = chain_over(docs)
+        output = chain.invoke(f"{IN_SPANISH} index")
+        assert all(passage.metadata["question_language"] == "Spanish" for passage in output["context"])
+        assert output["answer"].startswith(f"{NO_CONTEXT_ANSWER} It seems to be in Spanish, and the documents are not")
+        assert (await chain.ainvoke(f"{IN_SPANISH} index"))["answer"] == output["answer"]
+        assert "".join(part.get("answer", "") for part in chain.stream(f"{IN_SPANISH} index")) == output["answer"]
+
+    def test_it_is_said_where_nothing_at_all_is_found(self, docs: MilvusStore) -> None:
+        output = chain_over(docs).invoke("数据库的备份应该如何恢复呢")
+        assert output["context"] == []
+        assert output["answer"].startswith(f"{NO_CONTEXT_ANSWER} It seems to be in Chinese: ask in the language")
+
+    def test_a_question_in_their_language_is_not(self, docs: MilvusStore) -> None:
+        output = chain_over(docs).invoke(UNANSWERED)
+        assert output["answer"] == NO_CONTEXT_ANSWER
+        assert not any("question_language" in passage.metadata for passage in output["context"])
+
+    def test_an_answer_of_ones_own_stays_as_it_is(self, docs: MilvusStore) -> None:
+        assert chain_over(docs, no_context_answer="?").invoke(f"{IN_SPANISH} index")["answer"] == "?"

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.documents import Document
+from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
 from milvus_rag.chains.neighbours import with_neighbours
@@ -331,3 +332,20 @@ def test_data_that_was_left_out_between_two_chunks_is_so_in_what_they_make() -> 
         document.id, document.metadata["chunk"] = str(at), at
     (merged,) = with_neighbours(Shelf(*cut), cut[:1], 1)
     assert merged.page_content == "Tower\n\nIt is tall.\n\n![View](data:image/png;base64,…)\n\nBells ring."
+
+
+@pytest.mark.parametrize("size", [60, 100, 300])
+def test_what_chunks_of_another_splitter_share_is_said_once(size: int) -> None:
+    """Of whichever size: the neighbourhood is the source's own text again."""
+    text = " ".join(f"word{n} follows word{n - 1}, number {n * n}." for n in range(40))
+    cut = RecursiveCharacterTextSplitter(chunk_size=size, chunk_overlap=40).split_text(text)
+    assert sum(map(len, cut)) > len(text) + 40
+    shelf = Shelf(*(chunk("a", at, piece) for at, piece in enumerate(cut)))
+    (passage,) = with_neighbours(shelf, [shelf.documents[0]], len(cut))
+    assert " ".join(passage.page_content.split()) == text
+
+
+def test_what_only_seems_to_be_shared_stays() -> None:
+    shelf = Shelf(chunk("a", 0, "One and two"), chunk("a", 1, "two and three"), chunk("a", 2, "four"))
+    (passage,) = with_neighbours(shelf, [shelf.documents[0]], 2)
+    assert passage.page_content == "One and two\ntwo and three\nfour"

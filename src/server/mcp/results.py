@@ -14,17 +14,20 @@ class Found(BaseModel):
     Attributes:
         passages: Best first.
         only_nearest: Whether the documents seem not to answer the question, and these are the nearest passages.
+        note: What else is to be said of that.
     """
 
     passages: list[Passage] = Field(default_factory=list)
     only_nearest: bool = False
+    note: str | None = None
 
     @property
     def text(self) -> str:
         """For a model."""
         if not self.passages:
             return "Nothing matches. Use other words, or leave out the filter; the tool sources lists what there is."
-        note = "The documents seem not to answer this. These are the nearest passages.\n\n" if self.only_nearest else ""
+        parts = ("The documents seem not to answer this.", self.note, "These are the nearest passages.\n\n")
+        note = " ".join(filter(None, parts)) if self.only_nearest else ""
         return note + "\n\n".join(f"[{each.number}] {each.citation}\n\n{each.text.strip()}" for each in self.passages)
 
 

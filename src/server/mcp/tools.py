@@ -17,6 +17,7 @@ from ...chunk_keys import (
     START_LINE_KEY,
     TITLE_KEY,
     are_only_nearest,
+    other_language_note,
 )
 from ...stores.milvus import MilvusStore
 from ..passages import passages_of
@@ -137,7 +138,9 @@ class Tools:
         """Find passages."""
         documents = await self._retriever.search(arguments.question, k=arguments.k, filter=arguments.condition)
         return Found(
-            passages=passages_of(documents), only_nearest=are_only_nearest(each.metadata for each in documents)
+            passages=passages_of(documents),
+            only_nearest=are_only_nearest(each.metadata for each in documents),
+            note=other_language_note(each.metadata for each in documents) or None,
         )
 
     async def ask(self, arguments: AskArguments) -> Answered:
