@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
 
+from support.accessibility import check
 from support.browser import browser, chromium, watched_page
 from support.served import Served, serving
 from support.slow_model import SlowModel
@@ -102,20 +102,6 @@ def ask(page: Page, question: str = QUESTION) -> Any:
     page.get_by_label("Your question").fill(question)
     page.keyboard.press("Enter")
     return page.locator(".turn").last
-
-
-def check(page: Page, state: str) -> None:
-    """Nothing serious or critical is found; contrast counts as serious."""
-    if not page.evaluate("'axe' in window"):
-        page.evaluate(Axe().axe_script)
-    found: Any = page.evaluate("axe.run({resultTypes: ['violations']}).then((results) => results.violations)")
-    told = [
-        f"{state}: {one['id']} ({one['impact']}) {node['target']} {node['failureSummary']}"
-        for one in found
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-    assert told == []
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -242,7 +228,7 @@ _WAITING = """() => {
   const real = window.fetch;
   const text = 'event: data\\ndata: {"context": []}\\n\\nevent: waiting\\ndata: {"seconds": 6.9}\\n\\n';
   window.fetch = (path, options) => {
-    if (path !== "rag/stream") return real(path, options);
+    if (!String(path).endsWith("/rag/stream")) return real(path, options);
     const body = new ReadableStream({
       start(controller) {
         controller.enqueue(new TextEncoder().encode(text));

@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @contextlib.contextmanager
 def watched_page(
-    started: Browser, url: str, *, allow_status: int | tuple[int, ...] = (), **context: Any
+    started: Browser, url: str, *, allow_status: int | tuple[int, ...] = (), beside: str = "", **context: Any
 ) -> Iterator[Page]:
     """Open a page; when it is left, nothing has been said on its console and nothing has come from elsewhere.
 
@@ -50,6 +50,7 @@ def watched_page(
         started: The browser.
         url: What to open.
         allow_status: HTTP errors that are part of the test: the browser itself puts them on the console.
+        beside: URL of another server that the page may ask.
         context: Options of the browser's context, such as ``color_scheme``.
     """
     problems: list[str] = []
@@ -63,7 +64,8 @@ def watched_page(
             problems.append(f"{message.type}: {message.text}")
 
     def on_request(request: Any) -> None:
-        if urlsplit(request.url).netloc != urlsplit(url).netloc and not request.url.startswith("data:"):
+        known = {urlsplit(url).netloc, urlsplit(beside).netloc}
+        if urlsplit(request.url).netloc not in known and not request.url.startswith("data:"):
             problems.append(f"asked {request.url}")
 
     page.on("console", on_console)
@@ -73,6 +75,6 @@ def watched_page(
     try:
         page.goto(url)
         yield page
-        assert problems == []
+        assert problems == [], problems
     finally:
         surroundings.close()

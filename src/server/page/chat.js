@@ -1,18 +1,14 @@
 // The page: the question box, the conversation, the model menu, the key.
 
+import { Conversation, wordsOf } from "./conversation.js";
 import { button, make } from "./dom.js";
 import { Follower } from "./follow.js";
-import { ServerError, ask, serverInfo, setKey, starters, tellFeedback } from "./server.js";
+import { ServerError, serverInfo, setKey, starters, tellFeedback } from "./server.js";
 import { lasting, tab } from "./storage.js";
-import { Turn } from "./turn.js";
 
 const HISTORY = "history";
 const MODEL = "model";
 const THEME = "theme";
-// Turns that outlive a reload of the page.
-const MOST_TURNS = 30;
-// Of these, so many go with a question: the server reads no more.
-const SENT_TURNS = 6;
 
 const byId = (id) => document.getElementById(id);
 const [form, question, sendButton, stopButton] = ["form", "question", "send", "stop"].map(byId);
@@ -20,81 +16,35 @@ const [turnsElement, modelMenu, clearButton, statusElement] = ["turns", "model",
 const [lengthElement, troubleElement] = ["length", "trouble"].map(byId);
 
 const follower = new Follower(document.querySelector("header"), document.querySelector("footer"));
+const conversation = new Conversation(turnsElement, HISTORY, {
+  onState: (text) => {
+    statusElement.textContent = text;
+  },
+  onChange: showControls,
+  onBegin: (turn) => follower.begin(turn.element, turn.answerElement),
+  onDrawn: () => follower.drawn(),
+  onRetry: run,
+  feedback: () => (info.takes_feedback ? tellFeedback : null),
+});
 
-let turns = [];
-let running = null;
 let info = { models: [], default_model: "", max_question_chars: Infinity };
 
 // --- asking
 
 async function run(text) {
-  const controller = new AbortController();
-  running = controller;
-  const history = said();
-  const turn = addTurn({ question: text, model: modelMenu.value || info.default_model });
-  const begin = performance.now();
-  turn.begin();
-  showState("Searching.");
-  follower.begin(turn.element, turn.answerElement);
-  let isRefused = false;
-  try {
-    for await (const part of ask(text, history, turn.state.model, controller.signal)) {
-      turn.add(part);
-      if (part.waiting) showState(`${turn.waitsFor()}.`);
-      else if (part.context) showState("Answering.");
-    }
-    showState("The answer is complete.");
-  } catch (error) {
-    if (error.name === "AbortError") {
-      turn.state.stopped = true;
-      showState("Stopped.");
-    } else {
-      turn.state.problem = error instanceof ServerError ? error.message : "Something went wrong on this page.";
-      isRefused = error.status === 401;
-      if (!(error instanceof ServerError)) console.error(error);
-      showState("");
-    }
-  }
-  turn.state.seconds = (performance.now() - begin) / 1000;
-  running = null;
-  turn.end();
+  const failure = await conversation.ask(text, modelMenu.value || info.default_model);
   follower.end();
-  remember();
-  showControls();
-  if (isRefused) await askForKey(true);
+  if (failure?.status === 401) await askForKey(true);
   // Whoever reads a source meanwhile stays there.
   if (!turnsElement.contains(document.activeElement)) question.focus({ preventScroll: true });
 }
 
-/** What was said before, as far as it was answered. */
-function said() {
-  const answered = turns.filter(({ state }) => state.answer && !state.problem).slice(-SENT_TURNS);
-  return answered.flatMap(({ state }) => [["human", state.question], ["ai", state.answer]]);
-}
-
 function submit() {
   const text = question.value.trim();
-  if (!text || running || text.length > info.max_question_chars) return;
+  if (!text || conversation.running || text.length > info.max_question_chars) return;
   question.value = "";
   fit();
   run(text);
-  showControls();
-}
-
-function addTurn(state) {
-  const turn = new Turn(state, {
-    onRetry: (text) => {
-      if (running) return;
-      run(text);
-      showControls();
-    },
-    onDrawn: () => follower.drawn(),
-    onFeedback: info.takes_feedback ? tellFeedback : null,
-  });
-  turns.push(turn);
-  turnsElement.append(turn.element);
-  showControls();
-  return turn;
 }
 
 // --- what is shown
@@ -102,8 +52,8 @@ function addTurn(state) {
 function showControls() {
   const length = question.value.trim().length;
   const isTooLong = length > info.max_question_chars;
-  sendButton.hidden = Boolean(running);
-  stopButton.hidden = !running;
+  sendButton.hidden = Boolean(conversation.running);
+  stopButton.hidden = !conversation.running;
   sendButton.disabled = !length || isTooLong;
   const limit = info.max_question_chars.toLocaleString("en");
   const problem = isTooLong ? `The question has ${length.toLocaleString("en")} characters, ${limit} are possible.` : "";
@@ -111,13 +61,9 @@ function showControls() {
   question.setAttribute("aria-invalid", String(isTooLong));
   lengthElement.textContent = problem;
   form.classList.toggle("too-long", isTooLong);
-  byId("welcome").hidden = turns.length > 0;
-  clearButton.hidden = turns.length === 0;
-  clearButton.disabled = Boolean(running);
-}
-
-function showState(text) {
-  statusElement.textContent = text;
+  byId("welcome").hidden = conversation.turns.length > 0;
+  clearButton.hidden = conversation.turns.length === 0;
+  clearButton.disabled = Boolean(conversation.running);
 }
 
 /** Let the question box grow with its text. */
@@ -138,41 +84,6 @@ function showInfo() {
   collection.hidden = false;
 }
 
-// --- what outlives a reload
-
-function remember() {
-  tab.write(HISTORY, JSON.stringify(turns.slice(-MOST_TURNS).map((turn) => turn.state)));
-}
-
-function restore() {
-  for (const state of kept()) {
-    try {
-      addTurn(state).end();
-    } catch {
-      // Not what this page wrote.
-      turns.pop()?.element.remove();
-    }
-  }
-  turns.at(-1)?.element.scrollIntoView({ block: "start" });
-}
-
-function kept() {
-  try {
-    const states = JSON.parse(tab.read(HISTORY) ?? "[]");
-    return Array.isArray(states) ? states.filter((state) => typeof state?.question === "string") : [];
-  } catch {
-    return [];
-  }
-}
-
-function clear() {
-  turns = [];
-  turnsElement.replaceChildren();
-  tab.remove(HISTORY);
-  showControls();
-  question.focus();
-}
-
 // --- the server's key
 
 async function connect() {
@@ -190,22 +101,17 @@ async function learn() {
   troubleElement.replaceChildren();
   showInfo();
   showControls();
-  if (!turns.length) showStarters(await starters());
+  if (!conversation.turns.length) showStarters(await starters());
 }
 
 function showStarters(questions) {
-  const start = (text) => {
-    if (!running) run(text);
-    showControls();
-  };
+  const start = (text) => conversation.running || run(text);
   byId("starters").replaceChildren(...questions.map((text) => make("li", "", [button(text, () => start(text))])));
   byId("starters").hidden = !questions.length;
 }
 
 function showTrouble(error) {
-  if (!(error instanceof ServerError)) console.error(error);
-  const words = error instanceof ServerError ? error.message : "Something went wrong on this page.";
-  const problem = make("p", "problem", words);
+  const problem = make("p", "problem", wordsOf(error));
   problem.setAttribute("role", "alert");
   troubleElement.replaceChildren(problem, button("Try again", connect));
 }
@@ -266,14 +172,18 @@ question.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && running) running.abort();
+  if (event.key === "Escape") conversation.stop();
 });
-stopButton.addEventListener("click", () => running?.abort());
-clearButton.addEventListener("click", clear);
+stopButton.addEventListener("click", () => conversation.stop());
+clearButton.addEventListener("click", () => {
+  conversation.clear();
+  question.focus();
+});
 modelMenu.addEventListener("change", () => tab.write(MODEL, modelMenu.value));
 byId("theme").addEventListener("click", switchTheme);
 
 applyTheme(lasting.read(THEME));
-restore();
+conversation.restore();
+conversation.turns.at(-1)?.element.scrollIntoView({ block: "start" });
 showControls();
 await connect();

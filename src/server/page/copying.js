@@ -6,7 +6,7 @@ const SHOWN_MS = 1600;
 
 export function copyButton(textOf, options = {}) {
   const element = button("Copy", async () => {
-    element.textContent = (await copy(textOf())) ? "Copied" : "Cannot copy";
+    element.textContent = (await copy(textOf(), element)) ? "Copied" : "Cannot copy";
     setTimeout(() => {
       element.textContent = "Copy";
     }, SHOWN_MS);
@@ -14,20 +14,24 @@ export function copyButton(textOf, options = {}) {
   return element;
 }
 
-/** Give each block of code below an element its button. */
-export function addCopyButtons(root) {
+/** Give each block of code below an element its button; and what may be too wide is scrolled, by keyboard too. */
+export function addControls(root) {
+  for (const table of root.querySelectorAll(".table")) letScroll(table, "Table");
   for (const block of root.querySelectorAll("pre")) {
     const frame = make("div", "code");
     block.replaceWith(frame);
-    // Wide code is scrolled, by keyboard too.
-    block.tabIndex = 0;
-    block.setAttribute("role", "region");
-    block.setAttribute("aria-label", "Code");
+    letScroll(block, "Code");
     frame.append(block, copyButton(() => block.textContent, { className: "quiet copy", name: "Copy the code" }));
   }
 }
 
-async function copy(text) {
+function letScroll(element, name) {
+  element.tabIndex = 0;
+  element.setAttribute("role", "region");
+  element.setAttribute("aria-label", name);
+}
+
+async function copy(text, beside) {
   if (navigator.clipboard) {
     try {
       await navigator.clipboard.writeText(text);
@@ -38,7 +42,7 @@ async function copy(text) {
   }
   const area = make("textarea", "unseen");
   area.value = text;
-  document.body.append(area);
+  beside.after(area);
   area.select();
   const isCopied = document.execCommand("copy");
   area.remove();

@@ -1,8 +1,9 @@
-// What the page asks of the server, relative to where it was loaded from.
+// What is asked of the server: of the one that this file came from, whoever shows the answer.
 
 import { tab } from "./storage.js";
 
 const KEY = "key";
+const SERVER = new URL("..", import.meta.url);
 // What a proxy in between means by its own pages.
 const WORDS = {
   413: "The question is too long for the proxy in front of the server.",
@@ -84,7 +85,7 @@ async function send(path, options = {}) {
   const headers = { ...options.headers, ...(key ? { Authorization: `Bearer ${key}` } : {}) };
   let response;
   try {
-    response = await fetch(path, { ...options, headers });
+    response = await fetch(new URL(path, SERVER), { ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ServerError("The server cannot be reached. Check the connection, then try again.");

@@ -1,7 +1,7 @@
 // A passage that an answer stands on: where it is from, and its text behind a click.
 
 import { markWords } from "./citations.js";
-import { addCopyButtons } from "./copying.js";
+import { addControls } from "./copying.js";
 import { make } from "./dom.js";
 import { render } from "./markdown.js";
 
@@ -54,7 +54,7 @@ export class Source {
   draw() {
     if (!this.details.open || this.passage.hasChildNodes()) return;
     const drawn = render(this.withoutPath());
-    addCopyButtons(drawn);
+    addControls(drawn);
     this.passage.append(drawn);
   }
 

@@ -1,6 +1,7 @@
 // What the browser keeps for this server: not for another one below another path of the same origin.
 
-const PREFIX = `milvus-rag:${new URL(".", document.baseURI).pathname}:`;
+const SERVER = new URL("..", import.meta.url);
+const PREFIX = `milvus-rag:${SERVER.origin === location.origin ? SERVER.pathname : SERVER.href}:`;
 
 /**
  * A store whose failures are nothing to the page: it may be full, broken, or not allowed here.

@@ -1,7 +1,7 @@
 // One question with its answer, and the sources under it.
 
 import { linkCitations } from "./citations.js";
-import { addCopyButtons, copyButton } from "./copying.js";
+import { addControls, copyButton } from "./copying.js";
 import { button, make, replaceBlocks } from "./dom.js";
 import { render } from "./markdown.js";
 import { Source, asMarkdown } from "./source.js";
@@ -82,7 +82,7 @@ export class Turn {
     const [thought, answer] = withoutThought(this.state.answer);
     const drawn = render(answer);
     linkCitations(drawn, this.sources.length, (number, sentence) => this.sources[number - 1].show(sentence));
-    addCopyButtons(drawn);
+    addControls(drawn);
     const parts = [...(thought ? [folded(thought, isBusy && !answer)] : []), ...blocksOf(drawn)];
     if (isBusy && !this.state.answer) parts.push(make("p", "waiting", this.waitsFor()));
     if (this.state.problem) {
