@@ -15,6 +15,7 @@ from ..errors import SettingsError
 from .allowances import Allowances, client_of
 from .failures import RefusedRequestError
 from .origins import Origins
+from .playground_passes import PlaygroundPasses, way_to_the_page
 from .settings import ServerSettings
 
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -32,17 +33,25 @@ class Access:
         app: What answers.
         settings: The key and the hosts.
         origins: Whose pages may ask.
+        passes: What the playground has in place of the key.
         is_public: Whether a request needs no key.
     """
 
     def __init__(
-        self, app: ASGIApp, *, settings: ServerSettings, origins: Origins, is_public: Callable[[Scope], bool]
+        self,
+        app: ASGIApp,
+        *,
+        settings: ServerSettings,
+        origins: Origins,
+        passes: PlaygroundPasses,
+        is_public: Callable[[Scope], bool],
     ) -> None:
         self._app = app
         key = settings.server_key.get_secret_value() if settings.server_key else ""
         self._expected = f"Bearer {key}".encode() if key else None
         self._hosts = frozenset(host.lower() for host in settings.allowed_hosts)
         self._origins = origins
+        self._passes = passes
         self._is_public = is_public
         self._tries = Allowances(at_once=_TRIES, seconds=_SECONDS_A_TRY)
 
@@ -61,7 +70,9 @@ class Access:
                 # With a key nothing is lost: a page of another site does not have it.
                 self._check_site(scope)
             elif not self._is_public(scope):
-                await self._check_key(headers.get(b"authorization", b""), client_of(scope))
+                given = headers.get(b"authorization", b"")
+                if given or not self._passes.admits(scope):
+                    await self._check_key(given, scope)
         await self._app(scope, receive, send)
 
     def _answers_for(self, name: str) -> bool:
@@ -75,10 +86,13 @@ class Access:
                 403, "This server does not answer pages of other sites. Its operator may allow some (--allow-origin)."
             )
 
-    async def _check_key(self, given: bytes, client: str) -> None:
+    async def _check_key(self, given: bytes, scope: Scope) -> None:
         if not given:
+            if place := way_to_the_page(scope):
+                raise RefusedRequestError(303, "The playground is opened from the chat page.", {"Location": place})
             # What a browser does first is no try.
             raise _refused_key()
+        client = client_of(scope)
         now = asyncio.get_running_loop().time()
         wait = self._tries.wait(client, now)
         if wait > _WAITING_TRIES * _SECONDS_A_TRY:

@@ -31,6 +31,7 @@ from .openai_api import routes as openai_api
 from .openai_api.errors import as_openai
 from .origins import CrossOrigin, Origins
 from .page_routes import FOLDER, PageFiles, page_router
+from .playground_passes import PlaygroundPasses
 from .prefix import Prefix, route_path
 from .request_rate import RequestRate
 from .route_names import route_name
@@ -71,12 +72,13 @@ def build_app(settings: Settings) -> FastAPI:
     retriever = ServedRetriever(index, metrics)
     chain = rag_chain(retriever, chat, citations=settings.citations, language=lambda: index.language)
     answer = chain.pick("answer").with_types(output_type=str)
+    passes = PlaygroundPasses(settings.server_key.get_secret_value() if settings.server_key else "")
     routers = (
         page_router(settings, chat.names, index),
         *([feedback_router()] if settings.feedback else []),
         _operations_router(index, metrics),
-        langserve_router(chain, "/rag", settings, is_answer=False),
-        langserve_router(answer, "/answer", settings, is_answer=True),
+        langserve_router(chain, "/rag", settings, passes, is_answer=False),
+        langserve_router(answer, "/answer", settings, passes, is_answer=True),
         openai_api.openai_router(chain, chat, settings),
     )
     for router in routers:
@@ -89,7 +91,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_middleware(HeadRequests)
     app.add_middleware(RequestLimits, settings=settings, metrics=metrics, applies_to=_costs)
     app.add_middleware(RequestRate, a_minute=settings.max_questions_per_minute, applies_to=_costs)
-    app.add_middleware(Access, settings=settings, origins=origins, is_public=_is_public)
+    app.add_middleware(Access, settings=settings, origins=origins, passes=passes, is_public=_is_public)
     # What FastAPI makes of them is its own affair.
     route_of = partial(_route_of, [*app.routes, *chained.from_iterable(router.routes for router in routers)])
     app.add_middleware(

@@ -21,10 +21,12 @@ from .limits import ClientGoneError
 
 # Of refusals, whose class is one and whose status says which it is.
 _REFUSED: Final = {
+    # A playground, whose reader is shown where the key is asked for.
+    303: "no_key",
     401: "no_key",
     403: "other_site",
     404: "not_found",
-    405: "not_found",
+    405: "wrong_method",
     408: "slow_client",
     413: "too_large",
     421: "other_host",

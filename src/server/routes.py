@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from .failures import ERROR_RESPONSES
 from .playground import playground_response
+from .playground_passes import PlaygroundPasses
 from .requests import BatchCall, Call, EventsCall, accept, has_history
 from .settings import ServerSettings
 from .streams import EventStream
@@ -24,13 +25,16 @@ _BEFORE_CONTEXT = 2
 _BEFORE_ANSWER = 1
 
 
-def langserve_router(chain: Runnable[Any, Any], path: str, settings: ServerSettings, *, is_answer: bool) -> APIRouter:
+def langserve_router(
+    chain: Runnable[Any, Any], path: str, settings: ServerSettings, passes: PlaygroundPasses, *, is_answer: bool
+) -> APIRouter:
     """Routes for a chain: invoke, batch, stream, stream_events, stream_log, schemas, playground.
 
     Args:
         chain: What answers.
         path: Where, e.g. ``"/rag"``.
         settings: The limits.
+        passes: What the playground has in place of the key.
         is_answer: Whether the chain's output is the answer alone.
     """
     handler = APIHandler(chain, path=path, config_keys=("configurable",))
@@ -95,6 +99,13 @@ def langserve_router(chain: Runnable[Any, Any], path: str, settings: ServerSetti
     async def configured_input_schema(config_hash: _ConfigHash, request: Request) -> dict[str, Any]:
         schema: dict[str, Any] = await handler.input_schema(request, config_hash=config_hash)
         return schema
+
+    @router.post("/sign-in", include_in_schema=False)
+    async def sign_in(request: Request) -> Response:
+        response = Response(status_code=204)
+        if settings.server_key:
+            passes.give(response, is_secure=request.url.scheme == "https")
+        return response
 
     @router.get("/playground/{file_path:path}", include_in_schema=False)
     async def playground(file_path: str, request: Request) -> Response:

@@ -25,6 +25,7 @@ ALL = [
         (RefusedRequestError(503, "k"), "busy"),
         (RefusedRequestError(418, "k"), "refused"),
         (HTTPException(404), "not_found"),
+        (HTTPException(405), "wrong_method"),
         (ClientGoneError(), "client_gone"),
         (TimeoutError(), "timeout"),
         (errors.StoreUnavailableError("k"), "store_unavailable"),

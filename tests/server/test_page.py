@@ -317,3 +317,16 @@ def test_the_page_asks_for_the_key(chrome: Browser, index_uri: str, tmp_path: Pa
         page.reload()
         expect(page.get_by_label("Model")).to_be_visible()
         expect(dialog).not_to_be_visible()
+        # The playground cannot send the key. Who opens it without a pass comes to the page, and from there to it.
+        page.goto(f"{keyed.url}/rag/playground/")
+        expect(page.get_by_role("button", name="Open the playground")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/rag/playground/")
+        page.locator("textarea").last.fill(QUESTION)
+        page.get_by_role("button", name="Start").click()
+        expect(page.locator("body")).to_contain_text(STORAGE)
+        assert page.evaluate("document.cookie") == ""
+        assert not [line for line in keyed.lines if KEY in line]
+        page.goto(f"{keyed.url}/")
+        page.get_by_role("link", name="Playground").click()
+        page.wait_for_url("**/rag/playground/")

@@ -3,7 +3,7 @@
 import { Conversation, wordsOf } from "./conversation.js";
 import { button, make } from "./dom.js";
 import { Follower } from "./follow.js";
-import { ServerError, serverInfo, setKey, starters, tellFeedback } from "./server.js";
+import { ServerError, serverInfo, setKey, signIn, starters, tellFeedback } from "./server.js";
 import { lasting, tab } from "./storage.js";
 
 const HISTORY = "history";
@@ -101,7 +101,25 @@ async function learn() {
   troubleElement.replaceChildren();
   showInfo();
   showControls();
+  const wanted = location.hash.match(/^#playground=(rag|answer)$/);
+  if (wanted) offerPlayground(wanted[1]);
   if (!conversation.turns.length) showStarters(await starters());
+}
+
+/** For who came from there without a key; not opened by itself, or a browser without cookies would go to and fro. */
+function offerPlayground(chain) {
+  const open = button("Open the playground", () => openPlayground(chain));
+  troubleElement.replaceChildren(open);
+  open.focus();
+}
+
+async function openPlayground(chain) {
+  try {
+    await signIn(chain);
+    location.assign(`${chain}/playground/`);
+  } catch (error) {
+    showTrouble(error);
+  }
 }
 
 function showStarters(questions) {
@@ -181,6 +199,10 @@ clearButton.addEventListener("click", () => {
 });
 modelMenu.addEventListener("change", () => tab.write(MODEL, modelMenu.value));
 byId("theme").addEventListener("click", switchTheme);
+byId("playground").addEventListener("click", (event) => {
+  event.preventDefault();
+  openPlayground("rag");
+});
 
 applyTheme(lasting.read(THEME));
 conversation.restore();

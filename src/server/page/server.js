@@ -44,6 +44,11 @@ export async function tellFeedback(request, isHelpful) {
   await send("feedback", { method: "POST", body, headers: { "Content-Type": "application/json" } });
 }
 
+/** Get a pass for the playground of a chain, which cannot send the key. */
+export async function signIn(chain) {
+  await send(`${chain}/sign-in`, { method: "POST" });
+}
+
 /** Version, models, limits. */
 export async function serverInfo() {
   const response = await send("info");
