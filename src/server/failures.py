@@ -177,7 +177,7 @@ def _http_message(exc: HTTPException) -> str:
 def _param(errors: Sequence[Any]) -> str:
     """The field that the first problem is about."""
     first = errors[0] if errors else None
-    return _place(first) if isinstance(first, dict) else ""
+    return _place(first) if isinstance(first, dict) and first.get("type") != "json_invalid" else ""
 
 
 def _place(error: Mapping[str, Any]) -> str:
@@ -188,6 +188,10 @@ def _problems(errors: Sequence[Any]) -> str:
     """What pydantic found, without the values it found it in."""
     sentences = []
     for error in errors[:_MOST_PROBLEMS]:
-        if isinstance(error, dict):
+        if isinstance(error, dict) and error.get("type") == "json_invalid":
+            # FastAPI has the place where a field's name would be.
+            *_, place = error["loc"]
+            sentences.append(f"The body is no JSON: {error['ctx']['error']}, at character {place + 1}.")
+        elif isinstance(error, dict):
             sentences.append(f"{_place(error) or 'body'}: {error['msg'].removeprefix('Value error, ')}")
     return "; ".join(dict.fromkeys(sentences)) or "The request cannot be read."

@@ -144,6 +144,21 @@ async def test_what_is_no_request_is_refused(index_uri: str, body: bytes) -> Non
         error_of(answer, 400)
 
 
+async def test_a_body_that_is_no_json_is_told_with_the_place(index_uri: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    for body, told in {
+        b"{": "The body is no JSON: Expecting property name enclosed in double quotes, at character 2.",
+        b'{"model": "milvus-rag",}': "at character 24.",
+        b"where?": "The body is no JSON: Expecting value, at character 1.",
+    }.items():
+        async with application(index_uri) as client:
+            error = error_of(await client.post(PATH, content=body, headers=headers), 400)
+            assert error["message"].endswith(told)
+            assert error["param"] is None
+            other = await client.post("/rag/invoke", content=body, headers=headers)
+            assert other.json()["error"]["message"].endswith(told)
+
+
 async def test_limits_speak_openais_language(index_uri: str) -> None:
     async with application(index_uri, max_body_bytes=1024, max_question_chars=20, server_key="right") as client:
         assert error_of(await client.get("/v1/models"), 401)["code"] == "invalid_api_key"

@@ -41,6 +41,7 @@ class ReadLines(BaseModel):
         end_line: Number of the last.
         next_line: The line to read on from, where there is more; None where this is the end of what was asked for.
         has_line_numbers: Whether the numbers are the source's own; else they count the lines of its chunks.
+        original_places: Of a converted file, where in the original they are from: ``page 4``, ``pages 4-5``.
         content: The lines. Headings are there; what is not indexed, front matter say, is an empty line.
     """
 
@@ -50,13 +51,18 @@ class ReadLines(BaseModel):
     end_line: int
     next_line: int | None = None
     has_line_numbers: bool = True
+    original_places: list[str] = Field(default_factory=list)
     content: str
 
     @property
     def text(self) -> str:
         """For a model."""
         more = f"\n\n(There is more: read on with start_line={self.next_line}.)" if self.next_line else ""
-        return f"{' '.join(self.source.split())}, lines {self.start_line}-{self.end_line}\n\n{self.content}{more}"
+        lines = f"lines {self.start_line}-{self.end_line}"
+        if not self.has_line_numbers:
+            # What a model cites is where people find it; the numbers are for reading on.
+            lines = ", ".join([*self.original_places, f"{lines} of the text as it is indexed"])
+        return f"{' '.join(f'{self.source}, {lines}'.split())}\n\n{self.content}{more}"
 
 
 class Source(BaseModel):

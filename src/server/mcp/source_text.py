@@ -13,6 +13,7 @@ from ...chunk_keys import (
     START_INDEX_KEY,
     START_LINE_KEY,
     headings_of,
+    original_place,
 )
 
 
@@ -22,12 +23,15 @@ class SourceText(NamedTuple):
     Attributes:
         start_line: The first one's number, from 1.
         lines: The lines.
-        is_numbered: Whether the numbers are the source's own. Chunks of other programs do not say where they are from.
+        is_numbered: Whether the numbers are the source's own. Those of a converted file are of its text, and chunks of
+            other programs do not say where they are from.
+        places: By the number of a line from which on it is so, where in the original it is from: ``page 4``.
     """
 
     start_line: int
     lines: list[str]
     is_numbered: bool
+    places: tuple[tuple[int, str], ...] = ()
 
 
 def one_folders(chunks: Iterable[Document]) -> list[Document]:
@@ -48,8 +52,11 @@ def source_text(chunks: Sequence[Document]) -> SourceText:
     Args:
         chunks: In order.
     """
-    if not all(isinstance(chunk.metadata.get(START_LINE_KEY), int) for chunk in chunks):
-        return SourceText(1, "\n\n".join(chunk.page_content for chunk in chunks).split("\n"), is_numbered=False)
+    begins = [chunk.metadata.get(START_LINE_KEY) for chunk in chunks]
+    numbers = [begin for begin in begins if isinstance(begin, int)]
+    # Several documents of one name begin at their first lines again.
+    if len(numbers) < len(begins) or numbers != sorted(numbers):
+        return _one_after_the_other(chunks)
     lines: dict[int, str] = {}
     ends: dict[int, int] = {}
     for chunk in chunks:
@@ -67,6 +74,18 @@ def source_text(chunks: Sequence[Document]) -> SourceText:
         previous = chunk
     first, last = min(lines, default=1), max(lines, default=0)
     return SourceText(first, [lines.get(number, "") for number in range(first, last + 1)], is_numbered=True)
+
+
+def _one_after_the_other(chunks: Sequence[Document]) -> SourceText:
+    lines: list[str] = []
+    places: list[tuple[int, str]] = []
+    for chunk in chunks:
+        if lines:
+            lines.append("")
+        if place := original_place(chunk.metadata):
+            places.append((len(lines) + 1, place))
+        lines += chunk.page_content.split("\n")
+    return SourceText(1, lines, is_numbered=False, places=tuple(places))
 
 
 def _order(chunk: Document) -> tuple[int, int, str]:
@@ -115,4 +134,9 @@ def cut_to(text: SourceText, *, start_line: int, end_line: int | None, max_chars
         if room < 0 and taken:
             break
         taken.append(line[:max_chars])
-    return SourceText(first, taken, text.is_numbered), len(taken) < len(wanted)
+    end = first + len(taken)
+    # That in the middle of which the first line is, and those that begin below it.
+    before = [place for number, place in text.places if number <= first]
+    within = [place for number, place in text.places if first < number < end]
+    places = tuple((first, place) for place in dict.fromkeys([*before[-1:], *within]))
+    return SourceText(first, taken, text.is_numbered, places), len(taken) < len(wanted)

@@ -171,6 +171,7 @@ class Tools:
             end_line=end,
             next_line=end + 1 if has_more else None,
             has_line_numbers=lines.is_numbered,
+            original_places=[place for _, place in lines.places],
             content="\n".join(lines.lines),
         )
 
