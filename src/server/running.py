@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import uvicorn
 from sse_starlette import sse
+from starlette.types import ASGIApp
 
 from ..errors import CollectionNotFoundError, StoreUnavailableError
 from .access import check_binding, default_hosts
@@ -54,24 +55,29 @@ def run_server(settings: ServerSettings, *, beside: Callable[[threading.Event], 
         unpatch = getattr(sse, "unpatch_uvicorn_signal_handler", None)
         if unpatch is not None:
             unpatch()
-        config = uvicorn.Config(
-            app,
-            # A callable that makes one is what uvicorn calls, though it asks for a class.
-            http=cast("type[asyncio.Protocol]", _connections(settings).protocol),
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
-            # So many are accepted before any of them is counted; asyncio uses one number for that and for the queue.
-            backlog=ACCEPTED_AT_ONCE,
-            timeout_graceful_shutdown=round(settings.shutdown_timeout),
-        )
+        config = uvicorn_config(app, settings)
         # uvicorn raises the signal again when it has stopped: by then a SIGTERM has been obeyed.
         signal.signal(signal.SIGTERM, _exit)
         with _running(beside):
             _Server(config, address_of(listeners[0], settings.root_path)).run(sockets=listeners)
+
+
+def uvicorn_config(app: ASGIApp, settings: ServerSettings) -> uvicorn.Config:
+    """How uvicorn answers with an application."""
+    return uvicorn.Config(
+        app,
+        # A callable that makes one is what uvicorn calls, though it asks for a class.
+        http=cast("type[asyncio.Protocol]", _connections(settings).protocol),
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        # So many are accepted before any of them is counted; asyncio uses one number for that and for the queue.
+        backlog=ACCEPTED_AT_ONCE,
+        timeout_graceful_shutdown=round(settings.shutdown_timeout),
+    )
 
 
 @contextmanager

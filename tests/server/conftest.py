@@ -14,6 +14,7 @@ collect_ignore = [
     *(["test_page.py", "test_page_conversation.py", "test_markdown.py"] if find_spec("playwright") is None else []),
     *(["test_page_states.py", "test_widget.py"] if find_spec("axe_playwright_python") is None else []),
     *(["test_two_servers.py"] if find_spec("playwright") is None else []),
+    *(["test_sockets.py"] if find_spec("langchain_mcp_adapters") is None else []),
     *(["test_openapi.py"] if find_spec("schemathesis") is None else []),
 ]
 
