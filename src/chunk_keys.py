@@ -30,6 +30,8 @@ ORIGINAL_POSITION_KEY: Final = "original_chunk"  # what a document's own metadat
 ROOT_KEY: Final = "sync_root"  # in a row, beside the metadata: names of the loaders that have it
 DIGEST_KEY: Final = "sync_digest"  # in a row, beside the metadata: digest of what its vector was made of
 PART_KEY: Final = "sync_part"  # in a row, beside the metadata: which part its source falls into, see `source_parts`
+VERSION_KEY: Final = "sync_version"  # in a row, beside the metadata: of which version of its source it was written
+RECORD_KEY: Final = "sync_record"  # in a source's first row: which version its rows are of, and which rows they are
 
 # --- by Milvus
 DYNAMIC_KEY: Final = "$meta"  # in a request for rows: all keys that have no field of their own

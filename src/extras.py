@@ -48,6 +48,11 @@ def install_line(*extras: str) -> str:
     return f"pip install '{name}[{','.join(extras)}]'"
 
 
+def own_version() -> str:
+    """The release of this package."""
+    return _version(DISTRIBUTION)
+
+
 def _is_from_a_folder() -> bool:
     """Whether this copy was installed from a checkout; says PEP 610."""
     try:

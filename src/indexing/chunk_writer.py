@@ -1,6 +1,6 @@
 """What a run does with the chunks that it compared: store them, or, in a dry run, count them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..stores.collection_rows import CollectionRows
@@ -30,6 +30,10 @@ class ChunkWriter(Protocol):
 
     def clear_away(self, leftovers: Leftovers) -> None:
         """Take rows that are to go, or to have other roots."""
+        ...
+
+    def record(self, records: Mapping[str, str]) -> None:
+        """Take what rows are to keep of their sources, by id."""
         ...
 
     def finish(self, *, complete: bool, had_rows: bool, written: int) -> str | None:

@@ -10,12 +10,22 @@ from typing import Any, NamedTuple
 
 from langchain_core.documents import Document
 
-from ..chunk_keys import DIGEST_KEY, ORIGINAL_POSITION_KEY, PART_KEY, POSITION_KEY, ROOT_KEY, SOURCE_KEY
+from ..chunk_keys import (
+    DIGEST_KEY,
+    ORIGINAL_POSITION_KEY,
+    PART_KEY,
+    POSITION_KEY,
+    RECORD_KEY,
+    ROOT_KEY,
+    SOURCE_KEY,
+    VERSION_KEY,
+)
 from ..errors import InputError
 from ..source_parts import part_of
 from ..stores.layout import PARTS_PROPERTY, Layout, roots_of
 from ..stores.plain_metadata import PlainMetadata, plain_metadata, source_name
 from ..stores.searched_text import embedded_as
+from .source_records import SourceRecord, decoded, version_of
 
 # 128 bits: no two of 10^15 texts share a digest by chance.
 _DIGEST_CHARS = 32
@@ -33,6 +43,8 @@ class Chunk:
         metadata: Its metadata, with the position.
         digest: Digest of what is embedded, by which the vector is found again in another source.
         others: Names of other loaders that have the row too.
+        version: The version of the source that it is of, see `source_records`; empty where that is not known.
+        record: What its row is to keep of the source as a whole; empty where nothing, or not yet.
     """
 
     row_id: str
@@ -42,18 +54,30 @@ class Chunk:
     metadata: Mapping[str, Any]
     digest: str
     others: tuple[str, ...] = ()
+    version: str = ""
+    record: str = ""
 
 
 class StoredRow(NamedTuple):
     """What the collection has under an id, without its text.
 
     Attributes:
-        returned: The row as Milvus returns it.
+        returned: The row as Milvus returns it, without its version and its record.
         layout: The collection's.
+        version: Of which version of its source it was written; empty where that is not known.
+        record: What it keeps of its source as a whole.
     """
 
     returned: Mapping[str, Any]
     layout: Layout
+    version: str = ""
+    record: SourceRecord | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any], layout: Layout) -> "StoredRow":
+        """A row as Milvus returns it."""
+        returned = {key: value for key, value in row.items() if key not in (VERSION_KEY, RECORD_KEY)}
+        return cls(returned, layout, version_of(row), decoded(row.get(RECORD_KEY)))
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -86,13 +110,21 @@ def row_of(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
     """What Milvus returns of a row, without its text and its vectors, that a loader alone stored for a chunk."""
     # What is wrong with other keys is said where they are to be stored.
     row = {layout.key_of(key) if isinstance(key, str) else key: item for key, item in chunk.metadata.items()}
-    return {**row, **own_keys(chunk, root, layout), layout.primary_field: chunk.row_id}
+    return {**row, **_sync_keys(chunk, root, layout), layout.primary_field: chunk.row_id}
 
 
 def own_keys(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
-    """What a row has beside its metadata: who has it, what it was embedded as, and in which part its source falls."""
+    """What a row is written with beside its metadata."""
+    keys = {**_sync_keys(chunk, root, layout), VERSION_KEY: chunk.version}
+    return {**keys, RECORD_KEY: chunk.record} if chunk.record else keys
+
+
+def _sync_keys(chunk: Chunk, root: str, layout: Layout) -> dict[str, Any]:
+    """Who has a row, what it was embedded as, and in which part its source falls."""
     keys: dict[str, Any] = {ROOT_KEY: [*chunk.others, root], DIGEST_KEY: chunk.digest}
-    return {**keys, PART_KEY: part_of(chunk.source)} if layout.properties.get(PARTS_PROPERTY) else keys
+    if layout.properties.get(PARTS_PROPERTY):
+        keys[PART_KEY] = part_of(chunk.source)
+    return keys
 
 
 def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Document]]]:
@@ -111,7 +143,7 @@ def by_source(documents: Iterable[Document]) -> Iterator[tuple[str, list[Documen
         yield _source_of(current[0]), current
 
 
-def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
+def read_chunks(source: str, documents: Sequence[Document], version: str = "") -> list[Chunk]:
     """Give the chunks of a source their ids and positions."""
     occurrences: Counter[str] = Counter()
     chunks = []
@@ -127,6 +159,7 @@ def read_chunks(source: str, documents: Sequence[Document]) -> list[Chunk]:
                 text=text,
                 metadata=_with_position(document.metadata, position),
                 digest=_digest(text, embedded_as(text, document.metadata)),
+                version=version,
             )
         )
     return chunks

@@ -1,6 +1,6 @@
 """What a sync would do: counted, and nothing written, embedded or paid for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..stores.collection_rows import CollectionRows
 from .chunks import Chunk
@@ -48,6 +48,9 @@ class CountingWriter:
         """Nothing is under way."""
 
     def clear_away(self, leftovers: Leftovers) -> None:
+        """Nothing is written."""
+
+    def record(self, records: Mapping[str, str]) -> None:
         """Nothing is written."""
 
     def finish(self, *, complete: bool, had_rows: bool, written: int) -> str | None:

@@ -48,14 +48,15 @@ class Indexed:
 
 
 def look_at(
-    store: MilvusStore, lookahead: Lookahead, own: Callable[["Layout | None"], str], *, dry_run: bool
+    store: MilvusStore, lookahead: Lookahead, own: Callable[["Layout | None"], str] | None, *, dry_run: bool
 ) -> Indexed:
     """Look at what is there. The rows are counted while the run goes on: all that is asked later sees what that saw.
 
     Args:
         store: The index.
         lookahead: Asks.
-        own: Says by which expression the rows of the run's own are known; empty for all rows.
+        own: Says by which expression the rows of the run's own are known; empty for all rows. None where it need not be
+            known how many there are.
         dry_run: Whether nothing may be written, not even a name set right.
 
     Raises:
@@ -74,5 +75,5 @@ def look_at(
         )
     rows = store.collection.rows(layout)
     counting = lookahead.ask(rows.count)
-    expression = own(layout)
+    expression = own(layout) if own is not None else ""
     return Indexed(rows, language, counting, lookahead.ask(partial(rows.count, expression)) if expression else counting)

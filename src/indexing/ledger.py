@@ -1,17 +1,19 @@
 """What a collection knows of the chunks in it: the questions that a sync asks. Nothing is kept here."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, ROOT_KEY, SOURCE_KEY
+from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, RECORD_KEY, ROOT_KEY, SOURCE_KEY, VERSION_KEY
 from ..stores.collection_rows import CollectionRows
 from ..stores.filters import quote
 from ..stores.layout import roots_of
 from ..stores.plain_metadata import source_name
 from .chunks import StoredRow
+from .source_records import SourceRows
 
 Vector = NDArray[np.float32]
 
@@ -52,7 +54,7 @@ class Ledger:
         layout = self._rows.layout
         fields = [self._key, DYNAMIC_KEY, *sorted(layout.metadata_fields)]
         rows = self._rows.get(row_ids, fields, _SOON, LOOKED_UP_AT_ONCE)
-        return {row[self._key]: StoredRow(row, layout) for row in rows}
+        return {row[self._key]: StoredRow.of(row, layout) for row in rows}
 
     def ids_by_digest(self, digests: Sequence[str], *, fresh: bool = False) -> dict[str, str]:
         """A row for each digest that is in the collection, of which the vector can be taken.
@@ -90,6 +92,23 @@ class Ledger:
             for row in rows:
                 roots = roots_of(row)
                 yield OwnedRow(row[self._key], source_name(row.get(source)), known.setdefault(roots, roots))
+
+    def source_rows(self, expression: str, root: str) -> dict[str, SourceRows]:
+        """The rows of a root, summed up by source; all writes before the last `count` included.
+
+        Args:
+            expression: Matches its rows, and perhaps others.
+            root: Its name.
+        """
+        source = self._rows.layout.column_of(SOURCE_KEY).name
+        fields = [self._key, source, ROOT_KEY, VERSION_KEY, RECORD_KEY]
+        found: defaultdict[str, SourceRows] = defaultdict(SourceRows)
+        for rows in self._rows.iterate(expression, fields, consistency_level=_SOON):
+            for row in rows:
+                name, roots = source_name(row.get(source)), roots_of(row)
+                if name is not None and root in roots:
+                    found[name].add(row[self._key], row, is_shared=len(roots) > 1)
+        return dict(found)
 
     def owned_rows_of(self, sources: Collection[str], expression: str = "") -> Iterator[OwnedRow]:
         """`owned_rows` of some sources."""

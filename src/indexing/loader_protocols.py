@@ -1,6 +1,6 @@
 """What a loader may offer beside LangChain's interface. `sync` asks for it once, at its start."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -8,6 +8,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from ..errors import LoaderError
+from ..source_versions import SourceVersion
 
 
 @runtime_checkable
@@ -51,6 +52,15 @@ class SamplingLoader(Protocol):
 
     def sample(self, count: int) -> Iterable[Document]:
         """So many at most, from all over; their text is enough. What cannot be read, or takes long, is left out."""
+        ...
+
+
+@runtime_checkable
+class VersionedLoader(Protocol):
+    """Tells which version of a source there is before it makes documents of it."""
+
+    def load_changed(self, is_known: Callable[[SourceVersion], bool]) -> Iterator[Document]:
+        """What ``lazy_load`` gives, without the sources of which `is_known` says so. It is asked of each of them."""
         ...
 
 

@@ -15,6 +15,7 @@ class SyncOptions:
     shard: tuple[int, int] | None = None
     prune: bool = True
     dry_run: bool = False
+    verify: bool = False
     batch_size: int | None = None
     max_concurrency: int = 8
     on_progress: OnProgress | None = None

@@ -79,6 +79,7 @@ class Given:
     Attributes:
         live: Ids of the chunks as they are now.
         read: Sources that the loader gave.
+        known: Those of them whose rows are as they are recorded, and of which no chunk was made.
         failed: Sources that could not be read, or not embedded as a whole: they keep what they have.
         prune: Whether sources that are gone are to go.
         gave_any: Whether the loader gave anything at all, be it of another shard.
@@ -89,6 +90,11 @@ class Given:
     failed: Collection[str]
     prune: bool
     gave_any: bool = True
+    known: Collection[str] = ()
+
+    def has(self, row: OwnedRow, root: str) -> bool:
+        """Whether a row is of a chunk as it is now."""
+        return row.row_id in self.live or (row.source in self.known and root in row.roots)
 
 
 def find_leftovers(
@@ -119,7 +125,7 @@ def find_leftovers(
         _, source, roots = row
         if source is None:
             continue
-        is_live = row.row_id in given.live
+        is_live = given.has(row, scope.root)
         if is_live:
             same.update(roots)
         elif source not in given.failed and (source in given.read or scope.covers(source)):
@@ -156,7 +162,7 @@ def _is_alike(
 
 def _sort_out(row: OwnedRow, left: Leftovers, given: Given, scope: Scope) -> None:
     source = row.source or ""
-    is_live = row.row_id in given.live
+    is_live = given.has(row, scope.root)
     roots: list[str] = []
     was_read = False
     for name in row.roots:

@@ -11,10 +11,12 @@ from langchain_core.documents import BaseDocumentTransformer, Document
 from ..chunk_keys import SOURCE_KEY
 from ..errors import InputError, LoaderError
 from ..source_parts import is_in_shard
+from ..source_versions import SourceVersion
 from .chunks import Chunk, by_source, read_chunks
 from .embedding_requests import StoppedError
 from .likeness import word_digests
-from .loader_protocols import ListingLoader, ReportingLoader, SamplingLoader
+from .loader_protocols import ListingLoader, ReportingLoader, SamplingLoader, VersionedLoader
+from .recording import Recording
 from .sampling import peeked, prose_samples, sampled
 from .scope import Scope
 from .splitting import split
@@ -28,12 +30,13 @@ class Reader:
         loader: Gives documents.
         splitter: Cuts them.
         scope: What it covers, and how its sources are named.
+        recording: Says which sources need not be read.
         tally: Told of every source, and of what failed.
         stop: Ends it.
         shard: Which of its documents are read, where the loader itself does not choose by that.
 
     Attributes:
-        sources: Names of the sources that were read so far.
+        sources: Names of the sources that were given so far.
         others: How many documents of other shards the loader gave.
         hidden: Whether there was something that the loader could not read, and behind which there may be more sources.
         error: What the loader raised at its end, None where it came to one.
@@ -46,6 +49,7 @@ class Reader:
         splitter: BaseDocumentTransformer,
         *,
         scope: Scope,
+        recording: Recording,
         tally: Tally,
         stop: threading.Event,
         shard: tuple[int, int] | None = None,
@@ -54,6 +58,7 @@ class Reader:
         self._loader = loader
         self._splitter = splitter
         self._scope = scope
+        self._recording = recording
         self._tally = tally
         self._stop = stop
         self.sources: set[str] = set()
@@ -90,6 +95,8 @@ class Reader:
         while True:
             try:
                 source, documents = next(sources, (None, []))
+            except StoppedError:
+                raise
             except Exception as exc:  # noqa: BLE001 - the loader's, whatever it is; what came before is indexed
                 self.error = exc
                 return
@@ -106,7 +113,8 @@ class Reader:
             try:
                 if self.words is not None:
                     self.words[source] = word_digests(document.page_content for document in documents)
-                chunks = read_chunks(source, split(self._splitter, documents))
+                chunks = read_chunks(source, split(self._splitter, documents), self._recording.version_of(source))
+                chunks = self._recording.with_record(source, chunks)
             except Exception as exc:  # noqa: BLE001 - the splitter's, whatever it is
                 self._tally.source_failed(source, f"The splitter failed ({type(exc).__name__}): {exc}")
                 chunks = []
@@ -125,7 +133,10 @@ class Reader:
             return None
 
     def _load(self) -> Iterator[Document]:
-        return watched(self._loader, self._note_unreadable).lazy_load()
+        loader = watched(self._loader, self._note_unreadable)
+        if self._recording.is_possible and isinstance(loader, VersionedLoader):
+            return loader.load_changed(self._is_known)
+        return loader.lazy_load()
 
     def _of_shard(self, documents: Iterator[Document]) -> Iterator[Document]:
         for document in documents:
@@ -134,6 +145,21 @@ class Reader:
                 self.others += 1
                 continue
             yield document
+
+    def _is_known(self, version: SourceVersion) -> bool:
+        if self._stop.is_set():
+            raise StoppedError
+        if not is_in_shard(version.source, self._shard):
+            self.others += 1
+            return True
+        source = self._scope.prefix + version.source
+        rows = self._recording.rows_if_known(source, version)
+        if rows is None:
+            return False
+        self.sources.add(source)
+        self._tally.unchanged(rows)
+        self._tally.source_read()
+        return True
 
     def _note_unreadable(self, error: Exception) -> None:
         # Of another's error it is not known.

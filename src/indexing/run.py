@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from langchain_core.document_loaders import BaseLoader
@@ -13,6 +14,7 @@ from ..chunk_keys import PART_KEY
 from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
 from ..language_recognition import recognised_language
 from ..source_parts import shard_range
+from ..stores.collection_rows import CollectionRows
 from ..stores.layout import PARTS_PROPERTY, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.rows import check_chunk
@@ -32,10 +34,12 @@ from .lookahead import ChunkLookups, Lookahead
 from .options import SyncOptions
 from .pruning import Given, RowIds, find_leftovers
 from .reading import Reader
+from .recording import Recording
 from .report import SyncInterrupted, SyncReport
 from .row_writer import RowWriter
 from .scope import resolve
 from .sharding import of_shard
+from .source_records import SourceRows
 from .splitting import check_splitter
 from .tally import Tally
 from .writer import StoringWriter
@@ -98,7 +102,16 @@ class SyncRun:
         self._scope = resolve(identity, known_roots(store.layout), options.scope)
         self._memory = CollectionMemory(store, self._scope, splitter)
         self._tally = Tally(SyncReport(dry_run=options.dry_run), options.on_progress)
-        self._reader = Reader(loader, splitter, scope=self._scope, tally=self._tally, stop=stop, shard=shard)
+        self._recording = Recording(loader, splitter, self._scope)
+        self._reader = Reader(
+            loader,
+            splitter,
+            scope=self._scope,
+            recording=self._recording,
+            tally=self._tally,
+            stop=stop,
+            shard=shard,
+        )
         self._requests = EmbeddingRequests(store.embedding, stop) if store.embedding is not None else None
         self._seen = _Seen()
 
@@ -114,7 +127,14 @@ class SyncRun:
         writer: ChunkWriter | None = None
         try:
             with Lookahead() as lookahead:
-                indexed = look_at(self._store, lookahead, self._own, dry_run=self._options.dry_run)
+                trusts = self._trusts_records
+                indexed = look_at(
+                    self._store, lookahead, None if trusts else self._own, dry_run=self._options.dry_run
+                )
+                if indexed.rows is None:
+                    self._recording.none_is_there()
+                elif trusts:
+                    self._recording.look_at(lookahead.ask(partial(self._source_rows, indexed, indexed.rows)))
                 indexed = self._with_language(indexed)
                 writer = self._open_writer(indexed)
                 if self._tally.is_watched:
@@ -136,6 +156,20 @@ class SyncRun:
         if report.interrupted:
             raise SyncInterrupted(report)
         return report
+
+    @property
+    def _trusts_records(self) -> bool:
+        """Whether sources that are as they are recorded need not be read."""
+        scope = self._scope
+        if self._options.verify or not self._recording.is_possible or scope.is_new:
+            return False
+        # Where another root may be this one, their texts tell.
+        return not (scope.inside or scope.former)
+
+    def _source_rows(self, indexed: Indexed, rows: CollectionRows) -> dict[str, SourceRows]:
+        # What was there when the rows were counted, this is to see.
+        there = indexed.count
+        return Ledger(rows).source_rows(self._own(rows.layout), self._scope.root) if there else {}
 
     def _with_language(self, indexed: Indexed) -> Indexed:
         """What there is; of a collection to come, with the language that its documents seem to be in."""
@@ -190,7 +224,10 @@ class SyncRun:
         if writer.rows is not None and indexed.count:
             self._clear_away(indexed, writer, complete=complete and not self._reader.hidden)
         report = self._tally.report
-        note = writer.finish(complete=complete, had_rows=bool(indexed.count), written=report.added + report.moved)
+        due = self._recording.due(self._tally.failed_sources)
+        writer.record(due)
+        written = report.added + report.moved + len(due)
+        note = writer.finish(complete=complete, had_rows=bool(indexed.count), written=written)
         remarks += [note] if note else []
         if self._reader.error is not None:
             raise self._reader.error
@@ -212,6 +249,7 @@ class SyncRun:
         for chunk, _ in group:
             self._seen.ids.add(chunk.row_id)
         found = compare(group, stored, root=self._scope.root, has_vectors=self._requests is not None)
+        self._recording.compared(group, stored, found)
         self._note(found)
         for chunk in self._storable(found.moved, language):
             writer.move(chunk)
@@ -274,6 +312,7 @@ class SyncRun:
             failed=self._tally.failed_sources,
             prune=self._options.prune and complete,
             gave_any=self._reader.gave_any,
+            known=self._recording.known,
         )
         left = find_leftovers(
             self._until_stopped(looked_at), given, self._scope, may_be_relocated=may_be_relocated, are_alike=are_alike
@@ -302,6 +341,12 @@ class SyncRun:
             return every
         if any(map(may_be_relocated, seen.others)):
             return every
+        if self._recording.looks:
+            sources = self._recording.with_leftovers()
+            if not sources:
+                return None
+            few = len(sources) <= _FEW_SOURCES
+            return ledger.owned_rows_of(sources, self._own(indexed.layout)) if few else every
         written = 0 if self._options.dry_run else self._tally.report.added
         mine, own = self._own(indexed.layout), indexed.own_count
         found = (ledger.count(mine) if written else own) - seen.rows - written

@@ -4,7 +4,9 @@ How it works, and why:
 
 - The collection is its own ledger. A row's id is a digest of its source, its text, and the occurrence of that text in
   the source; so what is stored is what the ids say, and there is no second database that could drift.
-- Chunks are looked up by id, some hundred at a time. What is the same stays, what only moved is rewritten with its
+- A source whose rows are those that were recorded of this version of it is not read. Rows are summed up at the beginning
+  (`source_records`), and what does not fit is read and compared, whatever the reason.
+- Chunks of the others are looked up by id, some hundred at a time. What is the same stays, what only moved is rewritten with its
   vector, what is new is embedded unless its text is in the collection already.
 - When everything new is stored, a look at rows finds what was replaced and what is gone. Counting tells at which: at
   none if there are as many as chunks, at those of the sources that changed if they make the difference, else at all.
@@ -41,6 +43,7 @@ def sync(
     shard: tuple[int, int] | None = None,
     prune: bool = True,
     dry_run: bool = False,
+    verify: bool = False,
     batch_size: int | None = None,
     max_concurrency: int = 8,
     on_progress: OnProgress | None = None,
@@ -62,6 +65,9 @@ def sync(
             each shard loads all, and leaves out what is not its. No shard removes another one's sources.
         prune: Whether sources that are gone leave the collection. With shards, leave that to one `prune` at the end.
         dry_run: Only count: no call of the embedding, no write.
+        verify: Whether to read and compare every source, also those that are as the collection has recorded them. What
+            needs it is rows that were changed in place by somebody else, and a splitter or converter that makes other
+            chunks without another fingerprint.
         batch_size: Texts an embedding request; by default what the embedding takes.
         max_concurrency: Embedding requests in flight.
         on_progress: Called from several threads, one at a time.
@@ -80,6 +86,7 @@ def sync(
         shard=shard,
         prune=prune,
         dry_run=dry_run,
+        verify=verify,
         batch_size=batch_size,
         max_concurrency=max_concurrency,
         on_progress=on_progress,
@@ -96,6 +103,7 @@ async def async_sync(
     shard: tuple[int, int] | None = None,
     prune: bool = True,
     dry_run: bool = False,
+    verify: bool = False,
     batch_size: int | None = None,
     max_concurrency: int = 8,
     on_progress: OnProgress | None = None,
@@ -106,6 +114,7 @@ async def async_sync(
         shard=shard,
         prune=prune,
         dry_run=dry_run,
+        verify=verify,
         batch_size=batch_size,
         max_concurrency=max_concurrency,
         on_progress=on_progress,

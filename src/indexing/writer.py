@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..stores.collection_rows import CollectionRows
@@ -122,6 +122,10 @@ class StoringWriter:
     def clear_away(self, leftovers: Leftovers) -> None:
         """Delete rows, and have others know who has them."""
         self._rows.clear_away(leftovers)
+
+    def record(self, records: Mapping[str, str]) -> None:
+        """Have rows keep what is to be known of their sources."""
+        self._rows.record(records)
 
     def finish(self, *, complete: bool, had_rows: bool, written: int) -> str | None:
         """Leave the collection as a sync leaves it."""

@@ -1,7 +1,9 @@
 """Kinds of documents that are read, a row each, and how the bytes of one become Markdown."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -37,8 +39,38 @@ class Kind(NamedTuple):
         return not self.package or _is_installed(self.package)
 
 
+    @property
+    def reading(self) -> str:
+        """Names all that makes documents of its files: its converter, and the packages that a converter may use."""
+        made_by = _versions() if self.module else ""
+        return f"{self.name}/{_READING}{made_by}"
+
+
+# Version of how a file becomes a document. One that makes another document of a file gets another number; a release of
+# this package counts as another one in any case.
+_READING = 1
+# What the modules of `loaders.converters` import.
+_DISTRIBUTIONS = (
+    "beautifulsoup4",
+    "lxml",
+    "mammoth",
+    "markdownify",
+    "pypdfium2",
+    "python-calamine",
+)
+
 EXTRA = "documents"
 """The extra that brings what kinds need."""
+
+
+@cache
+def _versions() -> str:
+    """Those of the converters' packages; nothing of one that is not installed."""
+    found = []
+    for name in _DISTRIBUTIONS:
+        with suppress(PackageNotFoundError):
+            found.append(f";{name}={version(name)}")
+    return "".join(found)
 
 
 @cache

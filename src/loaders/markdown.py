@@ -16,6 +16,7 @@ from langchain_core.documents import Document
 
 from ..errors import InputError, LoaderError, SourceNotFoundError, UnreadableFileError
 from ..source_parts import check_shard, is_in_shard
+from ..source_versions import SourceVersion
 from .archives import Archive
 from .conversions import ConversionLimits, Conversions
 from .converted_documents import document_of
@@ -186,7 +187,7 @@ class MarkdownLoader(BaseLoader):
             names = [name for name in files.names(lambda _: None) if kind_of(name).convert is not None]
             for name in names[:: max(1, math.ceil(len(names) / count))]:
                 with suppress(LoaderError), Conversions(self._conversion) as conversions:
-                    yield self._document(files, name, conversions)
+                    yield self._document(files, self._version(files, name), conversions)
 
     @property
     def survey(self) -> Survey | None:
@@ -225,21 +226,38 @@ class MarkdownLoader(BaseLoader):
                 `on_error`.
             MissingExtraError: The path is a file whose kind needs a package that is not installed.
         """
+        yield from self.load_changed(lambda _: False)
+
+    def load_changed(self, is_known: Callable[[SourceVersion], bool]) -> Iterator[Document]:
+        """The documents without those of files that are known as they are: such a file is not converted, or not read.
+
+        Args:
+            is_known: Asked of every file that would be loaded, in the order of their sources.
+
+        Raises:
+            LoaderError: As `lazy_load`.
+        """
         with self._open() as files, Conversions(self._conversion) as conversions:
             names = [name for name in files.names(self._report) if self._in_shard(name)]
             self._last.survey = Survey(names, files.passed)
             for name in names:
                 # A list, so that no variable here keeps a document while the next one is read.
-                yield from self._load(files, name, conversions)
+                yield from self._load(files, name, conversions, is_known)
 
     def _report(self, error: LoaderError) -> None:
         if self.on_error is None:
             raise error
         self.on_error(error)
 
-    def _load(self, files: Files, name: str, conversions: Conversions) -> list[Document]:
+    def _load(
+        self, files: Files, name: str, conversions: Conversions, is_known: Callable[[SourceVersion], bool]
+    ) -> list[Document]:
         try:
-            return [self._document(files, name, conversions)]
+            version = self._version(files, name)
+            # What cannot be converted any more is to be told, also if it once was.
+            if kind_of(name).is_here and is_known(version):
+                return []
+            return [self._document(files, version, conversions)]
         except LoaderError as exc:
             exc.source, exc.hides_sources = name, False
             if self.on_error is None:
@@ -247,8 +265,17 @@ class MarkdownLoader(BaseLoader):
             self.on_error(exc)
             return []
 
-    def _document(self, files: Files, name: str, conversions: Conversions) -> Document:
-        content = files.read(name, self._max_file_bytes)
+    def _version(self, files: Files, name: str) -> SourceVersion:
+        limit = self._max_file_bytes
+        return SourceVersion(
+            name,
+            reading=f"{kind_of(name).reading};{self._conversion}",
+            look=lambda: files.facts(name, limit),
+            read=lambda: files.read(name, limit),
+        )
+
+    def _document(self, files: Files, version: SourceVersion, conversions: Conversions) -> Document:
+        name, content = version.source, version.take()
         converted = conversions.convert(kind_of(name), content, files.describe(name))
         # Not kept while the text is read: it may be as long.
         del content

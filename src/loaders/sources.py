@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from ..errors import EmptySourceError, LoaderError, SourceTooLargeError, UnreadableFileError
 from ..extras import install_line
+from .file_facts import file_facts
 from .glob_patterns import States, is_hidden
 from .ignoring import IGNORE_FILES, IgnoreRules, is_environment, read_patterns, rules_above
 from .kinds import EXTRA
@@ -55,6 +56,10 @@ class Files(ABC):
             SourceTooLargeError: It has more than `limit` bytes.
         """
 
+    def facts(self, name: str, limit: int) -> str | None:
+        """Digest of what the file system says of one of `names`, another one after every change; see `file_facts`."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - only an archive has something to close
         """Give resources back."""
 
@@ -79,6 +84,10 @@ class SingleFile(Files):
     @override
     def read(self, name: str, limit: int) -> bytes:
         return _read_file(self._path, self.shown, limit)
+
+    @override
+    def facts(self, name: str, limit: int) -> str | None:
+        return file_facts(self._path, limit)
 
 
 class Folder(Files):
@@ -222,6 +231,10 @@ class Folder(Files):
     @override
     def read(self, name: str, limit: int) -> bytes:
         return _read_file(self._path / self._renamed.get(name, name), self.describe(name), limit)
+
+    @override
+    def facts(self, name: str, limit: int) -> str | None:
+        return file_facts(self._path / self._renamed.get(name, name), limit)
 
 
 class _Step(NamedTuple):

@@ -190,14 +190,18 @@ class CollectionRows:
         return read_packed(answer)
 
     def iterate(
-        self, expression: str = "", fields: Sequence[str] | None = None, batch_size: int = MAX_HITS
+        self,
+        expression: str = "",
+        fields: Sequence[str] | None = None,
+        batch_size: int = MAX_HITS,
+        consistency_level: str = "Strong",
     ) -> Iterator[list[Row]]:
         """All rows that an expression matches, some at a time; an empty expression matches all."""
         key = self.layout.primary_field
         wanted = list(dict.fromkeys([key, *(fields or self.layout.document_fields)]))
         last: str | int | None = None
         try:
-            for batch in self._pages(expression, wanted, batch_size):
+            for batch in self._pages(expression, wanted, batch_size, consistency_level):
                 yield batch
                 last = batch[-1][key]
         except TooMuchAtOnceError:
@@ -206,20 +210,20 @@ class CollectionRows:
             # A page is too large; an iterator goes through the rows by their keys.
             left = "" if last is None else f"{key} > {quote(last)}"
             rest = f"({expression}) and ({left})" if expression and left else expression or left
-            for batch in self._pages(rest, [key], batch_size):
+            for batch in self._pages(rest, [key], batch_size, consistency_level):
                 for ids in id_batches([str(row[key]) for row in batch]):
-                    yield self._get(ids, wanted, "Strong")
+                    yield self._get(ids, wanted, consistency_level)
 
-    def _pages(self, expression: str, fields: list[str], batch_size: int) -> Iterator[list[Row]]:
+    def _pages(self, expression: str, fields: list[str], batch_size: int, level: str) -> Iterator[list[Row]]:
         # An iterator looks through all rows for each page on Milvus Lite, and waits a second or two on old servers.
-        if self._server.lite or self.count() <= batch_size:
+        if self._server.lite or self.count(expression, level) <= batch_size:
             limit = None if self._server.lite else batch_size
             answer = self._read(
                 self._client.query,
                 expression,
                 filter=expression or self.layout.matches_all,
                 output_fields=fields,
-                consistency_level="Strong",
+                consistency_level=level,
                 **({"limit": limit} if limit else {}),
             )
             if rows := read_packed(answer):
@@ -231,7 +235,7 @@ class CollectionRows:
             filter=expression,
             batch_size=batch_size,
             output_fields=fields,
-            consistency_level="Strong",
+            consistency_level=level,
         )
         try:
             while True:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pymilvus import DataType, FunctionType
 
-from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, PART_KEY, ROOT_KEY
+from ..chunk_keys import DIGEST_KEY, DYNAMIC_KEY, PART_KEY, RECORD_KEY, ROOT_KEY, VERSION_KEY
 from ..errors import CollectionSchemaError, FilterError
 from .filters import Column
 
@@ -29,7 +29,7 @@ _PROPERTY = "milvus_rag."
 _ESCAPE = "metadata_"
 # With a collection whose rows all have their source's part: those of version 0.1 have none.
 PARTS_PROPERTY = "parts"
-_HIDDEN = frozenset({ROOT_KEY, DIGEST_KEY, PART_KEY})
+_HIDDEN = frozenset({ROOT_KEY, DIGEST_KEY, PART_KEY, VERSION_KEY, RECORD_KEY})
 # Keys that Milvus Lite takes for its own and drops: milvus_lite.engine.projection.
 _LITE_KEYS = frozenset({"_seq", "_partition"})
 # What others call the field of the text: LangChain, LlamaIndex, Haystack and Milvus' own examples.
