@@ -48,6 +48,7 @@ def check_index_options(
     drop_others: bool,
     prune: bool,
     prune_only: bool,
+    verify: bool,
     is_named_for_many: bool,
     shard: bool,
     engine: bool,
@@ -59,6 +60,7 @@ def check_index_options(
         drop_others: Whether it may leave out what the old one holds besides.
         prune: Whether what is gone is removed.
         prune_only: Whether nothing else is done.
+        verify: Whether every file is compared with its rows.
         is_named_for_many: Whether several paths have one name.
         shard: Whether it is a part of the files.
         engine: Whether it is spread over an engine.
@@ -72,6 +74,11 @@ def check_index_options(
         "--rebuild.": rebuild and not prune,
         "Only a rebuild drops what is not below its paths (--drop-others): add --rebuild.": drop_others and not rebuild,
         "--prune-only removes what is gone, and --no-prune keeps it: leave out one of them.": prune_only and not prune,
+        "A rebuild compares every file in any case: leave out --verify.": rebuild and verify,
+        "--prune-only looks at names alone, and --verify at what is in the files: leave out one of them.": prune_only
+        and verify,
+        "One process compares every file with its rows: leave out the engine (--engine), or leave out --verify.": engine
+        and verify,
         "A name (--name) is that of one path. Index the paths one by one, each under its own name.": is_named_for_many,
         "An engine cuts the files into parts itself: leave out the shard (--shard).": engine and shard,
         "Nothing but names is looked at to remove what is gone, which one process does: leave out the engine "

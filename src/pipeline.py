@@ -193,6 +193,7 @@ def build_index(
     name: str | None = None,
     shard: str | None = None,
     dry_run: bool = False,
+    verify: bool = False,
     prune: bool = True,
     prune_only: bool = False,
     engine: EngineOptions | None = None,
@@ -213,6 +214,7 @@ def build_index(
         drop_others=drop_others,
         prune=prune,
         prune_only=prune_only,
+        verify=verify,
         is_named_for_many=name is not None and len(paths) != 1,
         shard=part is not None,
         engine=engine is not None,
@@ -234,7 +236,9 @@ def build_index(
             if prune_only:
                 return [prune_gone(loader, store, scope=name, dry_run=dry_run) for loader in loaders]
             splitter = build_splitter(settings)
-            reports = [sync_one(loader, splitter, store, prune=prune) for loader in loaders]
+            # An engine's has no such argument, and was refused.
+            compared = {"verify": True} if verify else {}
+            reports = [sync_one(loader, splitter, store, prune=prune, **compared) for loader in loaders]
             if not dry_run:
                 _remember_embedding(settings, store)
                 reports[-1].notes.extend(filter(None, [size_advice(store)]))

@@ -23,9 +23,7 @@ class SourceVersion:
         reading: See above.
     """
 
-    def __init__(
-        self, source: str, *, reading: str, look: Callable[[], str | None], read: Callable[[], bytes]
-    ) -> None:
+    def __init__(self, source: str, *, reading: str, look: Callable[[], str | None], read: Callable[[], bytes]) -> None:
         self.source = source
         self.reading = reading
         self._look = look

@@ -26,6 +26,10 @@ def index(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done: no API call, no write.")
     ] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Compare every file with its rows, also where all is as it was recorded."),
+    ] = False,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build a new collection and switch to it when it is complete.")
     ] = False,
@@ -77,6 +81,7 @@ def index(
         settings,
         paths,
         dry_run=dry_run,
+        verify=verify,
         rebuild=rebuild,
         drop_others=drop_others,
         prune=prune,

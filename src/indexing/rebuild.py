@@ -84,6 +84,8 @@ def rebuild(
     options: dict[str, Any] = {
         "scope": scope,
         "shard": shard,
+        # What a rebuild left that died is looked at whole, and there is nothing else to be trusted.
+        "verify": True,
         "batch_size": batch_size,
         "max_concurrency": max_concurrency,
         "on_progress": on_progress,

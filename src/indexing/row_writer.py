@@ -1,18 +1,15 @@
 """Chunks as rows of the collection, which is created before the first of them."""
 
-import secrets
 import threading
 from collections.abc import Mapping, Sequence
 
-from ..chunk_keys import RECORD_KEY, ROOT_KEY, VERSION_KEY
+from ..chunk_keys import RECORD_KEY, ROOT_KEY
 from ..stores.collection_rows import CollectionRows
 from ..stores.milvus import MilvusStore
 from .chunks import Chunk, own_keys
 from .collection_memory import CollectionMemory
 from .ledger import Ledger, Vector
 from .pruning import Leftovers
-
-_TOKEN_BYTES = 6
 
 
 class RowWriter:
@@ -76,9 +73,7 @@ class RowWriter:
             return
         self._memory.remember_writing()
         roots, key = leftovers.kept, rows.layout.primary_field
-        # Who else has had a row may have written it as its version of the source has it.
-        own = {VERSION_KEY: secrets.token_hex(_TOKEN_BYTES)}
-        rows.rewrite_by_id(list(roots), lambda row: {**row, **own, ROOT_KEY: list(roots[row[key]])})
+        rows.rewrite_by_id(list(roots), lambda row: {**row, ROOT_KEY: list(roots[row[key]])})
         rows.delete(leftovers.replaced)
         rows.delete(leftovers.gone)
 

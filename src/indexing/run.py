@@ -128,9 +128,7 @@ class SyncRun:
         try:
             with Lookahead() as lookahead:
                 trusts = self._trusts_records
-                indexed = look_at(
-                    self._store, lookahead, None if trusts else self._own, dry_run=self._options.dry_run
-                )
+                indexed = look_at(self._store, lookahead, None if trusts else self._own, dry_run=self._options.dry_run)
                 if indexed.rows is None:
                     self._recording.none_is_there()
                 elif trusts:

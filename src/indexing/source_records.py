@@ -92,7 +92,7 @@ class SourceRows:
     Attributes:
         rows: How many there are.
         sum: Of `row_number` over them.
-        is_shared: Whether another root has any of them too: then they may be as its version of the source has them.
+        is_shared: Whether another root has any of them too: then a run has to look whether that is still there.
         record: The record among them.
         has_one: Whether there is no other.
     """

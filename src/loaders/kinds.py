@@ -38,7 +38,6 @@ class Kind(NamedTuple):
         """Whether the package that it needs is installed."""
         return not self.package or _is_installed(self.package)
 
-
     @property
     def reading(self) -> str:
         """Names all that makes documents of its files: its converter, and the packages that a converter may use."""
