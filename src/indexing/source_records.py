@@ -53,11 +53,10 @@ class SourceRecord(NamedTuple):
 
 def decoded(value: Any) -> SourceRecord | None:
     """What a row keeps, read; None for what is no record."""
-    parts = value.split(_SEPARATOR) if isinstance(value, str) else ()
-    if len(parts) != len(SourceRecord._fields):
+    if not isinstance(value, str):
         return None
-    digest, made_by, rows, total, facts = parts
     try:
+        digest, made_by, rows, total, facts = value.split(_SEPARATOR)
         return SourceRecord(digest, made_by, int(rows), int(total, 16), facts)
     except ValueError:
         return None

@@ -4,18 +4,19 @@ How it works, and why:
 
 - The collection is its own ledger. A row's id is a digest of its source, its text, and the occurrence of that text in
   the source; so what is stored is what the ids say, and there is no second database that could drift.
-- A source whose rows are those that were recorded of this version of it is not read. Rows are summed up at the beginning
-  (`source_records`), and what does not fit is read and compared, whatever the reason.
-- Chunks of the others are looked up by id, some hundred at a time. What is the same stays, what only moved is rewritten with its
-  vector, what is new is embedded unless its text is in the collection already.
+- A source whose rows are those that were recorded of this version of it is not read. Rows are summed up at the
+  beginning (`source_records`), and what does not fit is read and compared, whatever the reason.
+- Chunks of the others are looked up by id, some hundred at a time. What is the same stays, what only moved is rewritten
+  with its vector, what is new is embedded unless its text is in the collection already.
 - When everything new is stored, a look at rows finds what was replaced and what is gone. Counting tells at which: at
   none if there are as many as chunks, at those of the sources that changed if they make the difference, else at all.
   No reader ever misses what was indexed before.
 - A run that dies leaves new rows beside old ones; the next run sees both, and completes it.
 
-A run (`run`) reads (`reading`), asks what is stored while it reads (`lookahead`, `ledger`), compares (`comparison`, a
-pure function over `chunks`), and hands on what is new to a writer: `writer`, whose threads embed (`embedding_requests`)
-and store (`row_writer`), or `dry_run`, which counts. What goes at the end is found by `pruning`.
+A run (`run`) reads (`reading`) what is not as it was recorded (`recording`), asks what is stored while it reads
+(`lookahead`, `ledger`), compares (`comparison`, a pure function over `chunks`), and hands on what is new to a writer:
+`writer`, whose threads embed (`embedding_requests`) and store (`row_writer`), or `dry_run`, which counts. What goes at
+the end is found by `pruning`.
 """
 
 import asyncio

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.documents import Document
 
-from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, SyncReport, open_store, sync
+from milvus_rag import MarkdownLoader, MilvusStore, SyncReport, open_store, sync
 from milvus_rag.chunk_keys import RECORD_KEY, ROOT_KEY, VERSION_KEY
 from milvus_rag.indexing import recording
 from milvus_rag.indexing.source_records import decoded
@@ -28,11 +29,9 @@ class WatchedLines(Lines):
         super().__init__()
         self.given: list[str] = []
 
-    def split_documents(self, documents: list[Document]) -> list[Document]:  # type: ignore[override]  # of a list
+    def transform_documents(self, documents: Sequence[Document], **_: Any) -> Sequence[Document]:
         self.given += [document.metadata["source"] for document in documents]
-        return super().split_documents(documents)
-
-    transform_documents = split_documents  # type: ignore[assignment]  # of a list
+        return self.split_documents(documents)
 
 
 class Tagged(MarkdownLoader):
@@ -82,9 +81,9 @@ Run = Callable[..., SyncReport]
 def run(docs: Path, store: MilvusStore, splitter: WatchedLines) -> Run:
     """Sync, and say in `splitter.given` what was read."""
 
-    def run(loader: MarkdownLoader | None = None, **options: bool) -> SyncReport:
+    def run(loader: MarkdownLoader | None = None, *, verify: bool = False, dry_run: bool = False) -> SyncReport:
         splitter.given.clear()
-        return sync(loader or MarkdownLoader(docs), splitter, store, **options)
+        return sync(loader or MarkdownLoader(docs), splitter, store, verify=verify, dry_run=dry_run)
 
     return run
 
@@ -265,16 +264,11 @@ def test_another_splitter_release_or_converter_reads_all(
 
 
 def test_a_splitter_that_does_not_say_which_it_is_is_never_left_out(docs: Path, store: MilvusStore) -> None:
-    class Own(MarkdownSplitter):
+    class Own(WatchedLines):
         marker = "one"
 
         def split_text(self, text: str) -> list[str]:
             return [text.replace("one", self.marker)]
-
-        def split_documents(self, documents: object) -> list[Document]:
-            return [Document(self.split_text(d.page_content)[0], metadata=d.metadata) for d in documents]  # type: ignore[attr-defined]
-
-        transform_documents = split_documents  # type: ignore[assignment]
 
     own = Own()
     sync(MarkdownLoader(docs), own, store)
