@@ -226,8 +226,7 @@ class CollectionRows:
                 consistency_level=level,
                 **({"limit": limit} if limit else {}),
             )
-            if rows := read_packed(answer):
-                yield rows
+            yield from filter(None, [read_packed(answer)])
             return
         iterator = self._read(
             self._client.query_iterator,
@@ -240,9 +239,8 @@ class CollectionRows:
         try:
             while True:
                 with self._errors(expression):
-                    batch = list(iterator.next())
-                if not batch:
-                    return
+                    if not (batch := list(iterator.next())):
+                        return
                 yield batch
         finally:
             iterator.close()
