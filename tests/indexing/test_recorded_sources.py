@@ -61,9 +61,14 @@ def docs(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])
+_everywhere = pytest.mark.parametrize(
+    "store", ["lite", pytest.param("server", marks=pytest.mark.server)], indirect=True
+)
+
+
+@pytest.fixture
 def store(request: pytest.FixtureRequest, collection_name: str) -> Iterator[MilvusStore]:
-    uri = request.getfixturevalue(f"{request.param}_uri")
+    uri = request.getfixturevalue(f"{getattr(request, 'param', 'lite')}_uri")
     with open_store(uri, embedding=CountingEmbeddings(), collection=collection_name, full_text=False) as opened:
         yield opened
         opened.drop()
@@ -100,6 +105,7 @@ def records(store: MilvusStore) -> dict[str, str]:
     return {row["source"]: row[RECORD_KEY] for row in snapshot(store).values() if RECORD_KEY in row}
 
 
+@_everywhere
 def test_what_did_not_change_is_not_read_and_counts_as_before(
     run: Run, docs: Path, store: MilvusStore, splitter: WatchedLines
 ) -> None:
@@ -139,6 +145,7 @@ def test_a_dry_run_and_a_part_of_a_folder_read_as_little(
     assert len(places(store)) == 6
 
 
+@_everywhere
 def test_rows_that_somebody_deletes_are_stored_again(run: Run, store: MilvusStore, splitter: WatchedLines) -> None:
     run()
     whole = places(store)
