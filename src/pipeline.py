@@ -202,8 +202,7 @@ def build_index(
     """Sync all paths into the collection, or rebuild it from them; the options are those of `sync` and `rebuild`.
 
     Raises:
-        InputError: Two paths have files of the same name, so that one would replace the other's; or the options
-            contradict each other.
+        InputError: Two paths have files of one name, of which one would replace the other; or options contradict.
     """
     from .indexing.prune import prune as prune_gone
     from .stores.size_advice import size_advice
@@ -236,9 +235,8 @@ def build_index(
             if prune_only:
                 return [prune_gone(loader, store, scope=name, dry_run=dry_run) for loader in loaders]
             splitter = build_splitter(settings)
-            # An engine's has no such argument, and was refused.
-            compared = {"verify": True} if verify else {}
-            reports = [sync_one(loader, splitter, store, prune=prune, **compared) for loader in loaders]
+            own = {"prune": prune, **({"verify": True} if verify else {})}
+            reports = [sync_one(loader, splitter, store, **own) for loader in loaders]
             if not dry_run:
                 _remember_embedding(settings, store)
                 reports[-1].notes.extend(filter(None, [size_advice(store)]))

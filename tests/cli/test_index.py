@@ -99,6 +99,14 @@ def test_a_dry_run_writes_nothing(run: Run, docs: Path, openai: OpenAIServer) ->
     assert "no file or folder" not in run("index", docs, "--dry-run", "--uri", "nowhere/new.db").error
 
 
+def test_what_is_recorded_is_compared_where_it_is_asked_for_and_not_with_a_rebuild(run: Run, indexed: Path) -> None:
+    assert run("index", indexed, "--verify", "--json").json["unchanged"] == 4
+    for other in ("--rebuild", "--prune-only"):
+        refused = run("index", indexed, "--verify", other)
+        assert refused.exit_code == 2
+        assert "leave out" in refused.error
+
+
 def test_without_prune_what_is_gone_stays(run: Run, indexed: Path) -> None:
     (indexed / "cooking.md").unlink()
     assert run("index", indexed, "--no-prune", "--json").json["removed"] == 0
