@@ -32,6 +32,7 @@ USED_IN = {
     "pymilvus.model.sparse.": f"{_SPARSE}::test_the_fingerprint_tells_what_was_fitted",
     "milvus_lite.server_manager.": "tests/stores/test_lite_process.py::test_stores_share_the_process_of_a_database",
     "milvus_lite.adapter.": "tests/stores/test_lite_process.py::test_stores_share_the_process_of_a_database",
+    "milvus_lite.storage.": "tests/stores/test_first_search.py::test_threads_wait_for_the_first",
     "milvus_lite.db.": "tests/indexing/test_sync_faults.py::test_of_which_there_is_only_a_folder_is_begun_anew",
     "langchain_milvus.": "tests/stores/test_standard.py::TestOnMilvusLite",
     "langchain_core.": "tests/chains/test_rag_composition.py::test_a_run_has_the_name_it_is_given",

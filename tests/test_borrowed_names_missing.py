@@ -172,6 +172,15 @@ def nothing_is_removed(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtu
     assert not folder.exists()
 
 
+@without("milvus_lite.storage.manifest.")
+def the_first_search_goes_alone_once(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
+    with open_store(request.getfixturevalue("lite_uri")) as store:
+        store.add_texts(["Data is stored in segments."], ids=["1"])
+        monkeypatch.delattr(row.name)
+        for _ in range(2):
+            assert [found.id for found in store.similarity_search("segments")] == ["1"]
+
+
 @without("langchain_milvus.Milvus._init")
 def the_store_prepares_itself(row: Row, monkeypatch: pytest.MonkeyPatch, request: Fixtures) -> None:
     base = find("langchain_milvus.Milvus")

@@ -94,7 +94,7 @@ class Index:
             raise
 
     def warm_up(self) -> list[str]:
-        """Open the store and search once: the first search loads the index; says what an operator should know."""
+        """Open the store and search once, with the embedding too; says what an operator should know."""
         try:
             self.retriever().invoke("What is this about?")
             advice = size_advice(self._store) if self._store else None
@@ -130,6 +130,8 @@ class Index:
             if self._store is None:
                 # A Milvus Lite database that stays open could not be indexed into by another process.
                 self._store = self._open()
+            # Ready is what has loaded: a question would wait for it, and many at once would load as often.
+            self._store.warm_up()
             if self._retriever is None:
                 self._retriever = build_retriever(self._settings, self._store)
         except StoreError as exc:

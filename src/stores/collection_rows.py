@@ -49,6 +49,7 @@ class CollectionRows:
 
     Attributes:
         layout: The collection's, with its own name.
+        timeout: Seconds that a call may take.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class CollectionRows:
         self._read_name = read_name
         self._reads = reads
         self._lock = lock
-        self._timeout = timeout
+        self.timeout = timeout
         self._search_params = search_params or {}
 
     @property
@@ -101,11 +102,11 @@ class CollectionRows:
         # has not; there, an insert replaces the row with the same key.
         insert = self.layout.auto_id or self._server.lite
         written = self._written
-        packed = write_packed(self._client, written, rows, insert=insert, timeout=self._timeout)
+        packed = write_packed(self._client, written, rows, insert=insert, timeout=self.timeout)
         if packed is not None:
             return packed
         write = self._client.insert if insert else self._client.upsert
-        return [str(row_id) for row_id in write(written.name, data=rows, timeout=self._timeout)["ids"]]
+        return [str(row_id) for row_id in write(written.name, data=rows, timeout=self.timeout)["ids"]]
 
     def add(self, rows: Sequence[Row]) -> list[str]:
         """`upsert`, and on Milvus Lite what makes the rows found as fast and as fairly as the others."""
@@ -129,7 +130,7 @@ class CollectionRows:
 
     def _delete(self, chosen: str, expression: str | None) -> None:
         def delete() -> None:
-            self._client.delete(self._written.name, filter=chosen, timeout=self._timeout)
+            self._client.delete(self._written.name, filter=chosen, timeout=self.timeout)
 
         self._write_once(delete, "delete rows", expression, is_timed=False)
 
@@ -304,7 +305,7 @@ class CollectionRows:
         """Write what is in memory to disk. On Milvus Lite this also builds the indexes that make a search fast."""
 
         def flush() -> None:
-            self._client.flush(self._written.name, timeout=self._timeout)
+            self._client.flush(self._written.name, timeout=self.timeout)
 
         again_after(FlushedMeanwhileError, partial(self._write_once, flush, "flush what it has"))
 
@@ -365,11 +366,11 @@ class CollectionRows:
             ):
                 if self._server.lite:
                     # It has one process, and no levels.
-                    return call(self.layout.name, timeout=self._timeout, **arguments)
+                    return call(self.layout.name, timeout=self.timeout, **arguments)
                 level = consistency_level or self._reads.level(self.layout.name, ours=self.layout.ours)
                 if level:
                     arguments["consistency_level"] = level
-                return call(self._read_name(), timeout=self._timeout, **arguments)
+                return call(self._read_name(), timeout=self.timeout, **arguments)
 
         return self._loaded(read)
 
@@ -397,4 +398,4 @@ class CollectionRows:
 
     def _errors(self, expression: str | None = None, doing: str = "answer") -> AbstractContextManager[None]:
         self._server.check_process()
-        return translated_errors(self._server.uri, self.layout.name, expression, doing=doing, timeout=self._timeout)
+        return translated_errors(self._server.uri, self.layout.name, expression, doing=doing, timeout=self.timeout)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .first_search import FirstSearches
 from .lite_clients import forget_server, is_used_by_others, server_address
 from .lite_holder import ElsewhereLite, LiteHolder
 from .lite_process import LiteProcess
@@ -32,9 +33,11 @@ class _Database:
         process: Where Milvus Lite is, if not in this process.
         users: How many stores, and others that keep it open.
         lock: See `LiteDatabases.opened`.
+        first_searches: Of all stores on it.
     """
 
     process: LiteProcess | ElsewhereLite | None
+    first_searches: FirstSearches
     users: int = 0
     lock: ReadWriteLock = field(default_factory=ReadWriteLock)
 
@@ -98,14 +101,21 @@ class LiteDatabases:
             database = self._open.get(path)
             if database is None:
                 held = ElsewhereLite.found(self._holders.get(path), lambda: _start_quietly(path))
-                database = self._open[path] = _Database(held or (_started(path) if apart else None))
+                database = self._open[path] = _Database(
+                    held or (_started(path) if apart else None), FirstSearches(path, path)
+                )
             elif database.process is not None and not database.process.is_running:
                 database.process.close()
                 database.process = _started(path)
+                database.first_searches.forget()
             if database.process is None and _start_here(path) and apart and not database.users:
                 logger.warning("Milvus Lite runs in this process: searches hold up all else that it does.")
             database.users += 1
             return database.process.address if database.process else path, database.lock
+
+    def first_searches(self, path: str) -> FirstSearches:
+        """Those of a database that is open."""
+        return self._open[path].first_searches
 
     def closed(self, path: str) -> None:
         """A store is closed; with the last one, the database is written and free for other processes."""

@@ -26,6 +26,7 @@ from .connection import (
     version_of,
 )
 from .fingerprint import check_built_with
+from .first_search import FirstSearches
 from .layout import PRIMARY_FIELD, SPARSE_FIELD, TERMS_FIELD, TEXT_FIELD, VECTOR_FIELD, Layout
 from .lite import LITE_DATABASES, without_noise
 from .lite_holder import LiteHolder
@@ -157,6 +158,9 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
         self._database = opening.uri if is_file_uri(opening.uri) else None
         address, lock = LITE_DATABASES.opened(self._database) if self._database else (opening.uri, None)
         self._lock = lock
+        self._first_searches = (
+            LITE_DATABASES.first_searches(self._database) if self._database else FirstSearches(address)
+        )
         # The base class wants to know now what the collection has; what it really has is in its layout.
         try:
             with translated_errors(self._uri if self._database else opening.uri):

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, TypeVar
 
@@ -268,11 +269,32 @@ class ReadMethods(StoreMembers):
         wanted = {key: name for key, name in beside.items() if name}
         hits = []
         fields = [*layout.document_fields, *wanted.values()]
-        for row, score in conditions.search(rows, condition, field, query, k, fields):
+        # Servers load by themselves, once for all.
+        with self._first_searches.search(layout.name, field, rows.timeout) if rows.on_lite else nullcontext():
+            found = conditions.search(rows, condition, field, query, k, fields)
+        for row, score in found:
             document = to_document(layout, row)
             document.metadata.update((key, row[name]) for key, name in wanted.items())
             hits.append((document, score))
         return hits
+
+    def warm_up(self) -> None:
+        """Search once in each way, so that nobody has to wait for what the first search has to load.
+
+        Milvus Lite takes 3 s for that at 66,000 chunks. Nothing happens while there is no collection.
+        """
+
+        def read(layout: Layout, rows: CollectionRows) -> None:
+            condition = self._condition(None, layout)
+            if self.embedding is not None and layout.vector_field is not None:
+                self._hits(rows, layout.vector_field, [1.0] + [0.0] * (layout.dimension - 1), 1, condition)
+            if self.has_full_text and layout.sparse_field is not None:
+                # It need not be found.
+                query: Any = {0: 1.0} if self.sparse_embedding is not None else "milvus"
+                self._hits(rows, layout.sparse_field, query, 1, condition)
+
+        self._first_searches.forget()
+        self._read(read, None)
 
     def _delete_where(self, filter: Filter) -> None:
         self._read_where(filter, lambda _, rows, condition: conditions.delete(rows, condition), None)

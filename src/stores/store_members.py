@@ -8,6 +8,7 @@ from langchain_milvus.utils.sparse import BaseSparseEmbedding
 
 from .collection import Collection
 from .connection import Server
+from .first_search import FirstSearches
 from .layout import Layout
 
 
@@ -17,6 +18,7 @@ class StoreMembers(VectorStore):
     collection_name: str
     embedding: Embeddings | None
     sparse_embedding: BaseSparseEmbedding | None
+    _first_searches: FirstSearches
 
     @property
     @abstractmethod

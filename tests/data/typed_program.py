@@ -64,6 +64,7 @@ def stores() -> MilvusStore:
     with open_store("notes.db", embedding=own[0], sparse_embedding=PymilvusSparseEmbeddings()) as store:
         assert_type(store, MilvusStore)
         general: VectorStore = store
+        store.warm_up()
         assert_type(store.add_documents([Document("tea")]), list[str])
         assert_type(general.similarity_search("tea"), list[Document])
     return open_store("notes.db", embedding=embedding)

@@ -43,6 +43,9 @@ class FakeStore:
     def load(self) -> None:
         self.loads += 1
 
+    def warm_up(self) -> None:
+        """Nothing has to be loaded."""
+
     def close(self) -> None:
         self.closed = True
 
