@@ -48,9 +48,11 @@ def configured_chat_model(
     if is_extractive(spec):
         if is_own:
             _check_unused(settings, spec)
-        from .models.local.embeddings import LocalEmbeddings
+        own: dict[str, Any] = {}
+        if embedding is not None:
+            from .models.local.embeddings import LocalEmbeddings
 
-        own: dict[str, Any] = {"embedding": embedding} if isinstance(embedding, LocalEmbeddings) else {}
+            own = {"embedding": embedding} if isinstance(embedding, LocalEmbeddings) else {}
         return chat_model(spec, language=language, **own)
     options: dict[str, Any] = {
         "temperature": settings.temperature,

@@ -5,7 +5,7 @@ Somebody who composes the parts in Python needs none of this: each takes what it
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .configured_engine import configured_sync
 from .configured_loaders import build_loader, build_splitter, check_distinct, parse_shard
 from .configured_models import configured_chat_model, configured_embedding
-from .errors import CollectionNotFoundError, MilvusRagError, StoreError
+from .errors import CollectionNotFoundError, FullTextUnavailableError, MilvusRagError, StoreError
 from .index_options import EngineOptions, check_index_options
 from .settings import Settings
 
@@ -46,19 +46,25 @@ def build_embedding(settings: Settings) -> "Embeddings | None":
 
     None for full-text search only.
     """
-    built: Mapping[str, Any] = {}
-    spec = settings.embeddings
-    if spec is None:
-        spec, built = _remembered_embedding(settings)
+    if settings.embeddings is not None:
+        return _embedding(settings, str(settings.embeddings), {})
+    return _embedding(settings, *_remembered_embedding(settings))
+
+
+def _embedding(settings: Settings, spec: str | None, built: Mapping[str, Any]) -> "Embeddings | None":
     return None if spec in (None, "none") else configured_embedding(settings, str(spec), built=built)
 
 
 def _remembered_embedding(settings: Settings) -> tuple[str | None, Mapping[str, Any]]:
     """Spec and facts of the embedding that a collection was built with, if it can be made here."""
+    with _open(settings, None, full_text=False) as store:
+        return _embedding_of(settings, store)
+
+
+def _embedding_of(settings: Settings, store: "MilvusStore") -> tuple[str | None, Mapping[str, Any]]:
     from .models.providers.table import PROVIDERS
 
-    with _open(settings, None, full_text=False) as store:
-        properties = store.layout.properties if store.layout else {}
+    properties = store.layout.properties if store.layout else {}
     built = properties.get("embedding")
     if not built:
         return None, {}
@@ -105,11 +111,41 @@ def build_store(settings: Settings, *, must_exist: bool = False, collection: str
 
     if must_exist:
         _check_database(settings)
-    store = _open(settings, build_embedding(settings), collection=collection)
+    with _kept(settings):
+        if settings.embeddings is None and collection is None:
+            store = _open_as_built(settings)
+        else:
+            store = _open(settings, build_embedding(settings), collection=collection)
     if must_exist and not store.exists:
         store.close()
         raise CollectionNotFoundError(missing_collection(collection or settings.collection, store.server.uri))
     return store
+
+
+def _open_as_built(settings: Settings) -> "MilvusStore":
+    """The store with the embedding that the collection remembers; opened once where there is none."""
+    try:
+        store = _open(settings, None)
+    except FullTextUnavailableError:
+        return _open(settings, _embedding(settings, *_remembered_embedding(settings)))
+    try:
+        embedding = _embedding(settings, *_embedding_of(settings, store))
+    except BaseException:
+        store.close()
+        raise
+    if embedding is None:
+        return store
+    store.close()
+    return _open(settings, embedding)
+
+
+def _kept(settings: Settings) -> "AbstractContextManager[None]":
+    """Keep a Milvus Lite database open between two stores: its files are read once."""
+    from .stores.connection import is_file_uri
+    from .stores.lite import LITE_DATABASES, database_path
+
+    is_there = is_file_uri(settings.uri) and Path(settings.uri).is_dir()
+    return LITE_DATABASES.kept(database_path(settings.uri)) if is_there else nullcontext()
 
 
 def copy_index(

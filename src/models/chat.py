@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import ConfigurableField
@@ -19,11 +19,13 @@ from .providers.calls import (
     Calls,
     RetryPolicy,
 )
-from .providers.checked_chat import CheckedChatModel
 from .providers.endpoints import resolve_endpoint, warn_if_retired
 from .providers.table import Spec, parse_spec
 from .swapping import LazyChatModel, SwappableChatModel
 from .travelling import maker_of
+
+if TYPE_CHECKING:
+    from .providers.checked_chat import CheckedChatModel
 
 # Set in a call's config: {"configurable": {"llm": "fireworks"}}.
 SWITCH = "llm"
@@ -33,7 +35,7 @@ _MODULES = {"gemini": ".providers.gemini", "openai": ".providers.openai_compatib
 class _ChatMaker(Protocol):
     def __call__(
         self, calls: Calls, *, timeout: float, answer_timeout: float, accept_cut_off: bool, options: Mapping[str, Any]
-    ) -> CheckedChatModel: ...
+    ) -> "CheckedChatModel": ...
 
 
 def chat_model(

@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,13 +134,22 @@ class LiteDatabases:
                 _stop_here(path)
 
     @contextmanager
-    def kept_apart(self, path: str) -> Iterator[None]:
-        """Let the stores that are opened meanwhile find Milvus Lite in a process of its own, and share it."""
-        self.opened(path, apart=True)
+    def kept(self, path: str, *, apart: bool = False) -> Iterator[None]:
+        """Keep a database open, for the stores that are opened meanwhile, one after the other.
+
+        Args:
+            path: The database.
+            apart: Whether Milvus Lite should be in a process of its own; see `opened`.
+        """
+        self.opened(path, apart=apart)
         try:
             yield
         finally:
             self.closed(path)
+
+    def kept_apart(self, path: str) -> AbstractContextManager[None]:
+        """`kept`, in a process of its own."""
+        return self.kept(path, apart=True)
 
 
 def _started(path: str) -> LiteProcess | None:

@@ -1,5 +1,6 @@
 """The command `milvus-rag`, run as a process of its own or in this one."""
 
+import gc
 import json
 import logging
 import os
@@ -59,10 +60,11 @@ def run_process(*arguments: str | Path, timeout: float = PATIENCE_SECONDS, env: 
 
 @contextmanager
 def kept_process_state() -> Iterator[None]:
-    """Take back what the command does to its process: its environment (``.env``) and its logging."""
+    """Take back what the command does to its process: environment (``.env``), logging, collecting garbage."""
     environment = dict(os.environ)
     levels = {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict}
     root_level, handlers = logging.root.level, list(logging.root.handlers)
+    thresholds = gc.get_threshold()
     try:
         yield
     finally:
@@ -70,5 +72,6 @@ def kept_process_state() -> Iterator[None]:
         os.environ.update(environment)
         logging.root.setLevel(root_level)
         logging.root.handlers[:] = handlers
+        gc.set_threshold(*thresholds)
         for name in logging.root.manager.loggerDict:
             logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
