@@ -112,7 +112,7 @@ def _database(settings: Settings) -> list[Finding]:
 
 def _collection(settings: Settings) -> list[Finding]:
     """The collection with its embedding: that of the settings, or the one that it remembers."""
-    from .pipeline import build_store
+    from .configured_store import build_store
     from .stores.size_advice import size_advice
 
     try:
@@ -130,7 +130,7 @@ def _collection(settings: Settings) -> list[Finding]:
 
 def _new_embedding(settings: Settings) -> list[Finding]:
     """The embedding that a new collection would be built with."""
-    from .pipeline import build_embedding
+    from .configured_store import build_embedding
 
     if settings.embeddings is None:
         return _embedding(None)

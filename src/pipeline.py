@@ -3,17 +3,26 @@
 Somebody who composes the parts in Python needs none of this: each takes what it needs as arguments.
 """
 
-import logging
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from .configured_engine import configured_sync
 from .configured_loaders import build_loader, build_splitter, check_distinct, parse_shard
-from .configured_models import configured_chat_model, configured_embedding
-from .errors import CollectionNotFoundError, FullTextUnavailableError, MilvusRagError, StoreError
+from .configured_models import configured_chat_model
+from .configured_store import (
+    SPEC_PROPERTY,
+    build_embedding,
+    build_store,
+    check_database,
+    is_missing,
+    open_collection,
+    remember_embedding,
+    remembered_embedding,
+)
+from .errors import CollectionNotFoundError, MilvusRagError, StoreError
 from .index_options import EngineOptions, check_index_options
 from .settings import Settings
 
@@ -33,60 +42,8 @@ if TYPE_CHECKING:
     from .stores.copying import CopyReport
     from .stores.milvus import MilvusStore
 
-logger = logging.getLogger(__name__)
-
 # A watch opens the store again after it failed.
 _STORE_PAUSE_SECONDS = 5.0
-# With a collection: the words by which its embedding was asked for, so that nobody has to repeat them.
-_SPEC_PROPERTY = "embedding_spec"
-
-
-def build_embedding(settings: Settings) -> "Embeddings | None":
-    """The embedding model: the settings', or else the one that the collection was built with.
-
-    None for full-text search only.
-    """
-    if settings.embeddings is not None:
-        return _embedding(settings, str(settings.embeddings), {})
-    return _embedding(settings, *_remembered_embedding(settings))
-
-
-def _embedding(settings: Settings, spec: str | None, built: Mapping[str, Any]) -> "Embeddings | None":
-    return None if spec in (None, "none") else configured_embedding(settings, str(spec), built=built)
-
-
-def _remembered_embedding(settings: Settings) -> tuple[str | None, Mapping[str, Any]]:
-    """Spec and facts of the embedding that a collection was built with, if it can be made here."""
-    with _open(settings, None, full_text=False) as store:
-        return _embedding_of(settings, store)
-
-
-def _embedding_of(settings: Settings, store: "MilvusStore") -> tuple[str | None, Mapping[str, Any]]:
-    from .models.providers.table import PROVIDERS
-
-    properties = store.layout.properties if store.layout else {}
-    built = properties.get("embedding")
-    if not built:
-        return None, {}
-    spec = properties.get(_SPEC_PROPERTY)
-    if spec is None and built["provider"] in PROVIDERS and built["provider"] != "local":
-        spec = f"{built['provider']}:{built['model']}"
-    _, _, model = (spec or "").partition(":")
-    if spec is not None and (not Path(model).is_absolute() or Path(model).is_dir()):
-        return str(spec), built
-    logger.warning(
-        "The collection %r has vectors of %s, which cannot be made here from what it remembers. Searching by full "
-        "text only; give the embedding (--embeddings) to search by meaning too.",
-        settings.collection,
-        ":".join(str(built[fact]) for fact in ("provider", "model") if fact in built),
-    )
-    return None, {}
-
-
-def _remember_embedding(settings: Settings, store: "MilvusStore") -> None:
-    spec = settings.embeddings
-    if spec and store.layout and store.layout.vector_field and store.layout.properties.get(_SPEC_PROPERTY) != spec:
-        store.collection.set_properties({_SPEC_PROPERTY: spec})
 
 
 def build_chat_model(
@@ -94,58 +51,6 @@ def build_chat_model(
 ) -> "BaseChatModel":
     """The chat model; `language` is that of the passages, `embedding` the index', for one that compares sentences."""
     return configured_chat_model(settings, language=language, embedding=embedding)
-
-
-def build_store(settings: Settings, *, must_exist: bool = False, collection: str | None = None) -> "MilvusStore":
-    """The store, opened.
-
-    Args:
-        settings: Say where it is and what makes its vectors.
-        must_exist: Whether a collection that is not there is an error.
-        collection: In place of the settings' collection.
-
-    Raises:
-        CollectionNotFoundError: `must_exist`, and the collection does not.
-    """
-    from .stores.connection import missing_collection
-
-    if must_exist:
-        _check_database(settings)
-    with _kept(settings):
-        if settings.embeddings is None and collection is None:
-            store = _open_as_built(settings)
-        else:
-            store = _open(settings, build_embedding(settings), collection=collection)
-    if must_exist and not store.exists:
-        store.close()
-        raise CollectionNotFoundError(missing_collection(collection or settings.collection, store.server.uri))
-    return store
-
-
-def _open_as_built(settings: Settings) -> "MilvusStore":
-    """The store with the embedding that the collection remembers; opened once where there is none."""
-    try:
-        store = _open(settings, None)
-    except FullTextUnavailableError:
-        return _open(settings, _embedding(settings, *_remembered_embedding(settings)))
-    try:
-        embedding = _embedding(settings, *_embedding_of(settings, store))
-    except BaseException:
-        store.close()
-        raise
-    if embedding is None:
-        return store
-    store.close()
-    return _open(settings, embedding)
-
-
-def _kept(settings: Settings) -> "AbstractContextManager[None]":
-    """Keep a Milvus Lite database open between two stores: its files are read once."""
-    from .stores.connection import is_file_uri
-    from .stores.lite import LITE_DATABASES, database_path
-
-    is_there = is_file_uri(settings.uri) and Path(settings.uri).is_dir()
-    return LITE_DATABASES.kept(database_path(settings.uri)) if is_there else nullcontext()
 
 
 def copy_index(
@@ -170,9 +75,9 @@ def copy_index(
     from .stores.copying import copy_collection
     from .stores.milvus import open_store
 
-    _check_database(settings)
+    check_database(settings)
     with (
-        _open(settings, None, full_text=False) as source,
+        open_collection(settings, None, full_text=False) as source,
         open_store(
             uri,
             collection=collection or settings.collection,
@@ -183,41 +88,6 @@ def copy_index(
         ) as target,
     ):
         return copy_collection(source, target, on_progress=on_progress)
-
-
-def _check_database(settings: Settings) -> None:
-    """Whoever only looks makes no database."""
-    if _is_missing(settings):
-        raise CollectionNotFoundError(
-            f"There is no database at {settings.uri}. Index something into it first (milvus-rag index PATH), or "
-            f"correct its path (--uri)."
-        )
-
-
-def _is_missing(settings: Settings) -> bool:
-    """Whether the settings name a Milvus Lite database that is not there, and could be made."""
-    from .stores.connection import check_uri, is_file_uri
-
-    check_uri(settings.uri)
-    return is_file_uri(settings.uri) and not Path(settings.uri).exists()
-
-
-def _open(
-    settings: Settings, embedding: "Embeddings | None", *, collection: str | None = None, full_text: bool = True
-) -> "MilvusStore":
-    from .stores.milvus import open_store
-
-    return open_store(
-        settings.uri,
-        embedding=embedding,
-        collection=collection or settings.collection,
-        token=settings.token.get_secret_value() if settings.token else None,
-        db_name=settings.db_name,
-        full_text=full_text,
-        language=settings.language,
-        consistency_level=settings.consistency_level,
-        timeout=settings.timeout,
-    )
 
 
 def build_index(
@@ -258,7 +128,7 @@ def build_index(
     opened = ExitStack()
     try:
         check_distinct(paths, loaders)
-        if dry_run and _is_missing(settings):
+        if dry_run and is_missing(settings):
             # It is as an empty one, which is gone afterwards.
             folder = opened.enter_context(TemporaryDirectory(prefix="milvus-rag-"))
             settings = settings.model_copy(update={"uri": str(Path(folder) / "empty.db")})
@@ -274,7 +144,7 @@ def build_index(
             own = {"prune": prune, **({"verify": True} if verify else {})}
             reports = [sync_one(loader, splitter, store, **own) for loader in loaders]
             if not dry_run:
-                _remember_embedding(settings, store)
+                remember_embedding(settings, store)
                 reports[-1].notes.extend(filter(None, [size_advice(store)]))
             return _with_surveys(reports, loaders)
     finally:
@@ -352,12 +222,12 @@ def _rebuild(
 ) -> "list[SyncReport]":
     from .indexing.rebuild import rebuild as build_anew
 
-    spec = settings.embeddings or _remembered_embedding(settings)[0]
+    spec = settings.embeddings or remembered_embedding(settings)[0]
     embedding = build_embedding(settings)
 
     def open_new(name: str) -> "MilvusStore":
-        store = _open(settings, embedding, collection=name)
-        store.collection.new_properties = {_SPEC_PROPERTY: spec} if spec and embedding is not None else {}
+        store = open_collection(settings, embedding, collection=name)
+        store.collection.new_properties = {SPEC_PROPERTY: spec} if spec and embedding is not None else {}
         return store
 
     splitter = build_splitter(settings)
@@ -376,8 +246,8 @@ def describe_collection(settings: Settings) -> dict[str, Any]:
     from .stores.fingerprint import describe
     from .stores.size_advice import size_advice
 
-    _check_database(settings)
-    with _open(settings, None, full_text=False) as store:
+    check_database(settings)
+    with open_collection(settings, None, full_text=False) as store:
         layout = store.layout
         if layout is None:
             raise CollectionNotFoundError(missing_collection(settings.collection, store.server.uri))

@@ -45,7 +45,8 @@ def search(
     json: o.Json = False,
 ) -> None:
     """Show the passages that match a question best."""
-    from ..pipeline import build_retriever, build_store
+    from ..configured_store import build_store
+    from ..pipeline import build_retriever
 
     _check(question)
     with build_store(settings, must_exist=True) as store:
@@ -77,7 +78,8 @@ def ask(
     json: o.Json = False,
 ) -> None:
     """Answer a question from the indexed files, with sources."""
-    from ..pipeline import build_chain, build_store
+    from ..configured_store import build_store
+    from ..pipeline import build_chain
 
     _check(question)
     if docs:

@@ -32,7 +32,7 @@ def chat(*, docs: o.Docs = None, filter: o.Filter = None, settings: "Settings") 
 
     Questions are read from the terminal, or a line each from stdin.
     """
-    from ..pipeline import build_store
+    from ..configured_store import build_store
 
     if docs:
         from .indexing import index_before

@@ -9,11 +9,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+from ..configured_store import build_store
 from ..errors import InputError
 from ..extras import require
 from ..indexing.report import SyncReport
 from ..models.rerankers import reranker
-from ..pipeline import build_index, build_retriever, build_store
+from ..pipeline import build_index, build_retriever
 from ..settings import Settings
 from ..stores.milvus import MilvusStore
 from .evidence import BUDGET

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..configured_store import build_store
 from ..errors import InputError
 from ..indexing.report import SyncReport
-from ..pipeline import build_store
 from ..setting_fields import declared_settings
 from ..settings import Settings
 from .configurations import CUTTING, SEARCHING, Configuration, evaluate, written

@@ -9,8 +9,9 @@ from typing import Any
 
 from ..chains.retrieval import MilvusRetriever
 from ..chunk_keys import HEADINGS_KEY, SOURCE_KEY, TITLE_KEY
+from ..configured_store import build_store
 from ..errors import CollectionNotFoundError, EmbeddingMismatchError, MilvusRagError, StoreError, StoreUnavailableError
-from ..pipeline import build_retriever, build_store
+from ..pipeline import build_retriever
 from ..stores.connection import check_uri, is_file_uri, missing_collection
 from ..stores.lite import LITE_DATABASES, database_path
 from ..stores.milvus import MilvusStore

@@ -9,12 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from milvus_rag.configured_models import DEFAULT_ANSWER_TOKENS, configured_chat_model, configured_embedding
+from milvus_rag.configured_store import build_store
 from milvus_rag.errors import InputError, ModelResponseError, SettingsError
 from milvus_rag.models.chat import chat_model
 from milvus_rag.models.embeddings import embedding_model
 from milvus_rag.models.providers.remedies import all_remedies
 from milvus_rag.models.rerankers import reranker
-from milvus_rag.pipeline import build_chain, build_index, build_store
+from milvus_rag.pipeline import build_chain, build_index
 from milvus_rag.server.setting_fields import ServerSettingFields
 from milvus_rag.setting_fields import declared_settings
 from milvus_rag.settings import Settings

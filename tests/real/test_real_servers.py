@@ -10,11 +10,12 @@ from langchain_core.documents import Document
 from pydantic import BaseModel
 
 from milvus_rag import open_store, sync
+from milvus_rag.configured_store import build_store
 from milvus_rag.errors import InputTooLargeError, ModelNotFoundError, ModelResponseError
 from milvus_rag.loaders.splitters import MarkdownSplitter
 from milvus_rag.models.chat import chat_model
 from milvus_rag.models.embeddings import embedding_model
-from milvus_rag.pipeline import build_chain, build_index, build_store
+from milvus_rag.pipeline import build_chain, build_index
 from milvus_rag.settings import Settings
 from support.syncing import rows_of
 
