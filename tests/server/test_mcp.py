@@ -275,7 +275,21 @@ async def test_over_stdio_the_same_is_said(uri: str, model: OpenAIServer, tmp_pa
             assert "object storage" in text_of(await session.call_tool("read", {"source": "faq.md"}))
             assert structure_of(await session.call_tool("sources", {}))["total"] == 3
             assert "The documents say" in text_of(await session.call_tool("ask", {"question": QUESTION}))
-            assert "question: Field required" in error_of(await session.call_tool("search", {}))
+            over_long = {"question": "x" * 100_000}
+            assert "characters at most, this one has 100,000" in error_of(await session.call_tool("search", over_long))
+            for case in ("nothing", "unknown", "a broken expression", "broken JSON"):
+                tool, arguments, message = WRONG[case]
+                assert message in error_of(await session.call_tool(tool, arguments))
+            assert structure_of(await session.call_tool("search", {"question": QUESTION}))["passages"]
+
+
+async def test_over_stdio_milvus_being_away_is_said(tmp_path: Path) -> None:
+    environment = {"MILVUS_RAG_TIMEOUT": "0.2"}
+    with (tmp_path / "stderr").open("w+") as stderr:
+        async with over_stdio("--uri", "http://127.0.0.1:9", environment=environment, stderr=stderr) as session:
+            told = error_of(await session.call_tool("search", {"question": QUESTION}))
+            assert (await session.list_tools()).tools
+    assert "127.0.0.1:9" in told
 
 
 async def test_over_stdio_a_missing_index_is_said_with_what_to_do(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ DOCUMENTED = {
     "py3langid.langid": "in the README of py3langid",
     "pymilvus.exceptions": "in the reference of pymilvus",
     "pymilvus.model": "the blog post's kinds of functions, in the reference of pymilvus.model",
+    "ray.util.scheduling_strategies": "in Ray's reference",
     "rich": "in Rich's reference",
     "starlette": "in Starlette's documentation",
     "tenacity.stop": "in tenacity's reference",
