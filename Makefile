@@ -10,7 +10,7 @@ VERSIONS_TESTS := tests/loaders tests/chains tests/models tests/evaluation tests
   tests/cli/test_ask.py tests/server/test_remote.py tests/server/test_limits.py tests/server/test_faults.py tests/server/test_mcp.py \
   tests/test_borrowed_names.py tests/test_borrowed_names_missing.py
 
-# How many processes run tests beside each other: a number, or two for each core. With 0, tests run in one.
+# How many processes run tests beside each other: a number, or three for each core. With 0, tests run in one.
 WORKERS ?= auto
 # No order but the tests' own, which begin with the longest.
 BESIDE := --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder

@@ -11,7 +11,7 @@ import pytest
 from .sessions import FOLDER
 
 # On each core, since tests wait: for a server's clock, for the start of a process, for a model that takes its time.
-_PER_CORE = 2
+_PER_CORE = 3
 _SHARED_SCOPES = {"class", "module", "package"}
 _GROUPS = "groups.json"
 _TESTS = Path(__file__).parents[1]
