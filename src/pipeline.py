@@ -127,6 +127,9 @@ def build_index(
     loaders = [build_loader(settings, path, shard=part) for path in paths]
     opened = ExitStack()
     try:
+        for loader in loaders:
+            # Before a database is made for nothing.
+            loader.check_path()
         check_distinct(paths, loaders)
         if dry_run and is_missing(settings):
             # It is as an empty one, which is gone afterwards.

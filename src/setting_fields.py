@@ -139,6 +139,11 @@ class DeclaredSetting(NamedTuple):
         return text if text.endswith("…") else f"{text}."
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The words of which it takes one; none where it takes others too."""
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
     def is_list(self) -> bool:
         """Whether it takes several values."""
         return get_origin(self.kind) is tuple

@@ -33,12 +33,14 @@ class Settings(SettingFields, BaseSettings):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _split_lists(cls, value: Any, info: ValidationInfo) -> Any:
+    def _read_text(cls, value: Any, info: ValidationInfo) -> Any:
         setting = declared_settings(cls).get(str(info.field_name))
-        if setting is not None and setting.is_list and isinstance(value, str):
+        if setting is None or not isinstance(value, str):
+            return value
+        if setting.is_list:
             # A comma in braces belongs to a glob.
             return tuple(part.strip() for part in re.split(r",(?![^{}]*\})", value) if part.strip())
-        return value
+        return next((word for word in setting.words if word.casefold() == value.strip().casefold()), value)
 
     @field_validator("uri")
     @classmethod
@@ -105,5 +107,5 @@ def load_settings(settings_type: type[Settings] = Settings, **arguments: Any) ->
         for error in exc.errors(include_input=False, include_url=False):
             setting = declared.get(str(error["loc"][0])) if error["loc"] else None
             where = "settings" if setting is None else setting.flags[0] if setting.name in given else setting.variable
-            problems.append(f"{where} cannot be used: {error['msg']}")
+            problems.append(f"{where} cannot be used: {error['msg'].removeprefix('Value error, ')}")
         raise SettingsError("; ".join(problems)) from exc

@@ -17,6 +17,11 @@ def everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monkey
     return monkeypatch
 
 
+@pytest.mark.parametrize(("given", "taken"), [("bounded", "Bounded"), ("STRONG ", "Strong")])
+def test_one_of_several_words_is_taken_however_it_is_written(given: str, taken: str) -> None:
+    assert load_settings(consistency_level=given).consistency_level == taken
+
+
 def test_an_argument_wins(everywhere: pytest.MonkeyPatch) -> None:
     assert load_settings(k=9).k == 9
 

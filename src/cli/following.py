@@ -51,8 +51,9 @@ def following_beside(settings: "Settings", paths: list[str]) -> "Callable[[threa
     """What keeps the collection as the files are beside a server, in its process; what it does is logged."""
     from ..pipeline import watch_index
 
-    log = logging.getLogger("milvus_rag.server").info
-    return lambda stop: watch_index(settings, paths, stop, **Following(lambda line: log("%s", line)).told)
+    log = logging.getLogger("milvus_rag.server")
+    following = Following(lambda line: log.info("%s", line), lambda line: log.warning("%s", line))
+    return lambda stop: watch_index(settings, paths, stop, **following.told)
 
 
 class Following:
@@ -60,10 +61,12 @@ class Following:
 
     Args:
         tell: Takes a line.
+        warn: Takes one that tells of a failure; `tell` does without it.
     """
 
-    def __init__(self, tell: "Callable[[str], None]") -> None:
+    def __init__(self, tell: "Callable[[str], None]", warn: "Callable[[str], None] | None" = None) -> None:
         self._tell = tell
+        self._warn = warn or tell
         self._failed: dict[str, set[str]] = {}
         self._noted: dict[str, set[str]] = {}
 
@@ -76,7 +79,7 @@ class Following:
         """Say what a run did."""
         failed = {printable(f"{failure.source}: {failure.reason}") for failure in report.failed}
         for line in sorted(failed - self._failed.get(path, set())):
-            self._tell(f"Failed: {line}")
+            self._warn(f"Failed: {line}")
         self._failed[path] = failed
         # Such as that nothing is pruned while a file cannot be read.
         notes = {printable(note) for note in report.notes}
@@ -90,5 +93,5 @@ class Following:
         """Say what was in the way of a run; once as long as it is the same."""
         line = printable(f"{path}: {error}")
         if self._failed.get(path) != {line}:
-            self._tell(f"Not indexed, and tried again: {line}")
+            self._warn(f"Not indexed, and tried again: {line}")
         self._failed[path] = {line}

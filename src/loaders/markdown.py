@@ -194,6 +194,16 @@ class MarkdownLoader(BaseLoader):
         """Which files the last load took and passed over; None before the first."""
         return self._last.survey
 
+    def check_path(self) -> None:
+        """Find out early that there is nothing to load; a URL is not asked.
+
+        Raises:
+            LoaderError: There is nothing at the path, or it cannot be read.
+        """
+        if not self._is_url:
+            with self._open():
+                pass
+
     def close(self) -> None:
         """Remove what `sources` downloaded and no load has read; otherwise it goes with the loader."""
         self._kept.close()

@@ -133,6 +133,9 @@ class SiteLoader(BaseLoader):
         """Whether a page of this URL would be loaded, were it there."""
         return source.startswith(self._prefix)
 
+    def check_path(self) -> None:
+        """Nothing can be told before the site is asked."""
+
     def close(self) -> None:
         """Nothing is open between two loads."""
 
@@ -168,6 +171,8 @@ class SiteLoader(BaseLoader):
                 yield document_of(converted, url)
 
     def _report(self, error: LoaderError) -> None:
+        # What concerns the whole site has its address, and not the name that hides it.
+        error.source = error.source or self.url
         if self.on_error is None:
             raise error
         self.on_error(error)

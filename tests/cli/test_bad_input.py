@@ -29,6 +29,7 @@ class TestFiles:
     def test_a_path_that_is_not_there(self, run: Run) -> None:
         assert "no file or folder nowhere" in refused(run, "index", "nowhere")
         assert "no file or folder nowhere" in refused(run, "ask", "Where?", "--docs", "nowhere")
+        assert not list(Path().glob("*.db")), "a database was made for nothing"
 
     def test_a_folder_without_markdown(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()

@@ -33,4 +33,7 @@ def test_what_is_in_the_way_is_said_once() -> None:
         following.on_error("docs", StoreError("Milvus is away."))
     following.on_error("docs", StoreError("Milvus is full."))
     assert said == [f"Not indexed, and tried again: docs: Milvus is {what}." for what in ("away", "full")]
+    warned: list[str] = []
+    Following(said.append, warned.append).on_error("docs", StoreError("Milvus is away."))
+    assert warned == said[:1]
     assert set(following.told) == {"on_report", "on_error"}

@@ -18,7 +18,7 @@ from milvus_rag.pipeline import build_index
 from milvus_rag.settings import Settings
 from support.falling_embeddings import FallingEmbeddings
 from support.openai_server import OpenAIServer
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, contents, places
 from support.syncing import KEY, loopback_embedding
 from support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -79,7 +79,7 @@ def test_the_rows_are_those_of_one_process_and_no_key_is_in_a_log(
             assert (report.sources, report.added, report.failed) == (len(PAGES), 2 * len(PAGES), [])
             assert told[-1].sources_total == len(PAGES)
             assert told[-1].sources_read <= len(PAGES)
-            rows = snapshot(store)
+            rows = contents(store)
 
             (docs / "0.md").unlink()
             (docs / "1.md").rename(docs / "renamed.md")
@@ -97,7 +97,7 @@ def test_the_rows_are_those_of_one_process_and_no_key_is_in_a_log(
                 (docs / name).write_text(text)
             (docs / "renamed.md").unlink()
             sync(MarkdownLoader("docs"), Lines(), store)
-            assert snapshot(store) == rows
+            assert contents(store) == rows
     logs = [path for path in Path(cluster.head_node.get_session_dir_path()).rglob("*") if path.is_file()]
     assert logs
     assert not [path for path in logs if KEY.encode() in path.read_bytes()]

@@ -18,7 +18,7 @@ from langchain_core.documents import Document
 from milvus_rag import MarkdownLoader, MilvusStore, async_sync, open_store, sync
 from milvus_rag.errors import InputError
 from support.openai_server import OpenAIServer
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, open_pages, places, snapshot, sync_part
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, contents, open_pages, places, sync_part
 from support.syncing import KEY, loopback_embedding
 from support.waiting import PATIENCE_SECONDS
 
@@ -103,7 +103,7 @@ class TestWritesOfTheMomentBefore:
         with open_pages(uri, CountingEmbeddings(), collection_name) as store:
             for pages in [OLD, NEW] * 2:
                 sync(Pages(pages), Lines(), store)
-                first, *_ = snapshot(store)
+                first, *_ = contents(store)
                 store.client.delete(collection_name, ids=[first])
                 assert sync(Pages(pages), Lines(), store).added == 1
                 assert places(store) == chunks_of(pages)
@@ -287,9 +287,9 @@ class TestManyProcesses:
                 assert process.exitcode == 0
             with open_store(f"{name}.db", embedding=CountingEmbeddings(), full_text=False) as one:
                 sync(MarkdownLoader(docs), Lines(), one)
-                expected = snapshot(one)
+                expected = contents(one)
             with open_pages(server_uri, CountingEmbeddings(), collection_name) as store:
-                assert snapshot(store) == expected
+                assert contents(store) == expected
                 if name == "again":
                     store.drop()
                     break

@@ -161,6 +161,7 @@ class TestFailures:
         report = self.synced(loader_of(web, limits=SiteLimits(pages=1, requests_per_second=1000)), lite_uri)
         assert report.removed == 0
         assert "more than 1 pages" in report.failed[0].reason
+        assert report.failed[0].source == web.url
 
     def test_bytes_are_limited_for_each_page_and_for_all(self, web: Site) -> None:
         web.sitemap("/sitemap.xml", "/a/", "/b/", "/c/")

@@ -29,7 +29,9 @@ def node(script: str, *arguments: str) -> Any:
 def inspector(*arguments: str) -> Any:
     """What the inspector of the Model Context Protocol prints, without its window."""
     program = MODULES / "node_modules" / ".bin" / "mcp-inspector"
-    return json.loads(_output([str(program), "--cli", *arguments]))
+    return json.loads(
+        _output([str(program), "--cli", "--connect-timeout", f"{1000 * PATIENCE_SECONDS:.0f}", *arguments])
+    )
 
 
 def llm(*arguments: str, home: Path) -> str:

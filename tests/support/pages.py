@@ -13,6 +13,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_text_splitters import TextSplitter
 
 from milvus_rag import MarkdownLoader, MilvusStore, open_store, sync
+from milvus_rag.chunk_keys import RECORD_KEY, VERSION_KEY
 
 DIMENSION = 8
 
@@ -138,6 +139,15 @@ def snapshot(store: MilvusStore) -> dict[str, dict[str, Any]]:
         if layout.vector_field:
             row[layout.vector_field] = [round(float(value), 6) for value in row[layout.vector_field]]
     return found
+
+
+def contents(store: MilvusStore) -> dict[str, dict[str, Any]]:
+    """`snapshot`, without what a run notes for the next one, such as of which version a row was written."""
+    noted = (VERSION_KEY, RECORD_KEY)
+    return {
+        row_id: {key: value for key, value in row.items() if key not in noted}
+        for row_id, row in snapshot(store).items()
+    }
 
 
 def places(store: MilvusStore) -> set[tuple[str, int, str]]:

@@ -60,6 +60,8 @@ def _answer(request: dict[str, Any], content: bytes, begin: int) -> dict[str, An
     except MemoryError:
         needed = f"{limits['memory_bytes'] // 2**20:,} MiB"
         return {"error": f"{shown} needs more memory than {needed} to be converted. It is left out."}
+    except RecursionError:
+        return {"error": f"{shown} is nested more deeply than anybody writes. It is left out."}
     except Exception as exc:  # noqa: BLE001 - whatever a library makes of a file that is damaged
         why = " ".join(str(exc).split())[:200] or "no reason given"
         return {"error": f"{shown} cannot be read, it may be damaged: {type(exc).__name__}: {why}"}
