@@ -1,4 +1,4 @@
-"""What does a sync: this process, or an engine that it is spread over."""
+"""What does a sync: this process, into the collection or into files, or an engine that it is spread over."""
 
 import sys
 from contextlib import contextmanager, redirect_stdout
@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
-from .index_options import EngineOptions
+from .index_options import BulkOptions, EngineOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from langchain_core.document_loaders import BaseLoader
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def configured_sync(
-    engine: EngineOptions | None, loaders: "Sequence[BaseLoader]", **options: Any
+    engine: EngineOptions | None,
+    loaders: "Sequence[BaseLoader]",
+    *,
+    bulk: BulkOptions | None = None,
+    **options: Any,
 ) -> "Iterator[Callable[..., SyncReport]]":
     """`sync` with its options, or what does the same on an engine, to which there is one connection meanwhile.
 
@@ -26,6 +30,9 @@ def configured_sync(
         InputError: The engine cannot load what is to be loaded.
         EngineError: There is no such engine.
     """
+    if bulk is not None:
+        yield _bulk_sync(bulk, options)
+        return
     if engine is None:
         from .indexing.sync import sync
 
@@ -40,3 +47,23 @@ def configured_sync(
     # Ray prints what becomes of its workers, where the command may be printing JSON.
     with redirect_stdout(sys.stderr), connected(engine.address, engine.workers):
         yield partial(sync_on_ray, address=engine.address, workers=engine.workers, gpus=engine.gpus, **options)
+
+
+def _bulk_sync(bulk: BulkOptions, options: "Mapping[str, Any]") -> "Callable[..., SyncReport]":
+    from .indexing.bulk import bulk_load
+    from .indexing.options import SyncOptions
+
+    def load(loader: "BaseLoader", splitter: Any, store: Any, **more: Any) -> "SyncReport":
+        asked = SyncOptions(**options, **more)
+        return bulk_load(
+            loader,
+            splitter,
+            store,
+            bulk.target,
+            asked,
+            token=bulk.token,
+            db_name=bulk.db_name,
+            timeout=bulk.timeout,
+        )
+
+    return load

@@ -1,6 +1,6 @@
 """What an index run may be asked for together, and what contradicts; the same for the command and for Python."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import InputError
 
@@ -26,6 +26,66 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.name not in ENGINES:
             raise InputError(f"There is no engine {self.name!r} (--engine). There is: {', '.join(ENGINES)}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BulkOptions:
+    """A first load by files that Milvus imports.
+
+    Attributes:
+        target: Where the files are written to, a folder or ``s3://BUCKET/FOLDER``.
+        token: Of the server that imports them.
+        db_name: Of its database.
+        timeout: Seconds for a request to it.
+    """
+
+    target: str
+    token: str | None = field(default=None, repr=False)
+    db_name: str | None = None
+    timeout: float = 30.0
+
+
+def check_bulk_options(
+    *,
+    paths: int,
+    dry_run: bool,
+    rebuild: bool,
+    prune_only: bool,
+    verify: bool,
+    watch: bool,
+    engine: bool,
+    shard: bool,
+) -> None:
+    """Refuse what a first load in bulk cannot be together with.
+
+    Args:
+        paths: How many are indexed.
+        dry_run: Whether nothing is done.
+        rebuild: Whether a new index takes an old one's place.
+        prune_only: Whether nothing is stored.
+        verify: Whether files are compared with rows.
+        watch: Whether it goes on.
+        engine: Whether it is spread over an engine.
+        shard: Whether it is a part of the files.
+
+    Raises:
+        InputError: It is.
+    """
+    said = {
+        "--dry-run": dry_run,
+        "--rebuild": rebuild,
+        "--prune-only": prune_only,
+        "--verify": verify,
+        "--watch": watch,
+        "--engine": engine,
+        "--shard": shard,
+    }
+    if option := next((option for option, is_said in said.items() if is_said), None):
+        raise InputError(f"--bulk is for the first load of an index, by one process: leave out {option}.")
+    if paths != 1:
+        raise InputError(
+            f"--bulk loads one path, and not {paths}. Index the others when it is imported, without --bulk."
+        )
 
 
 def engine_options(name: str | None, *, address: str | None, workers: int | None, gpus: float) -> EngineOptions | None:

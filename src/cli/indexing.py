@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..index_options import engine_options
+from ..index_options import BulkOptions, check_bulk_options, engine_options
 from ..setting_fields import Group
 from . import options as o
 from .output import COUNTS, end_interrupted, print_json, printable, progress_bar, say, summary
@@ -63,6 +63,12 @@ def index(
     worker_gpus: Annotated[
         float, typer.Option(min=0.0, help="Of an engine, GPUs that each worker needs, e.g. 0.5.")
     ] = 0.0,
+    bulk: Annotated[
+        str | None,
+        typer.Option(
+            help="A first load: write Parquet files to this folder or s3://BUCKET/FOLDER for Milvus to import."
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Go on: index again whenever a file changes, until Ctrl-C.")
     ] = False,
@@ -77,9 +83,25 @@ def index(
         from .following import check_watchable, follow
 
         check_watchable(paths, dry_run=dry_run, json=json, prune_only=prune_only, engine=chosen is not None)
+    by_files = {}
+    if bulk is not None:
+        check_bulk_options(
+            paths=len(paths),
+            dry_run=dry_run,
+            rebuild=rebuild,
+            prune_only=prune_only,
+            verify=verify,
+            watch=watch,
+            engine=chosen is not None,
+            shard=shard is not None,
+        )
+        token = settings.token.get_secret_value() if settings.token else None
+        asked = BulkOptions(target=bulk, token=token, db_name=settings.db_name, timeout=settings.timeout or 30.0)
+        by_files = {"bulk": asked}
     reports = index_paths(
         settings,
         paths,
+        **by_files,
         dry_run=dry_run,
         verify=verify,
         rebuild=rebuild,
@@ -125,6 +147,8 @@ def index_paths(
         with progress_bar("Indexing") as on_progress:
             reports = build_index(settings, paths, rebuild=rebuild, shard=shard, on_progress=on_progress, **options)
     except SyncInterrupted as exc:
+        if "bulk" in options:
+            end_interrupted("Interrupted: nothing is imported. Empty the folder of --bulk before the next run.")
         end_interrupted(
             f"Interrupted: {exc.report.added} chunks are stored. Run the same command again to complete the index."
         )

@@ -2,14 +2,23 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from ..chunk_keys import RECORD_KEY, ROOT_KEY
-from ..stores.collection_rows import CollectionRows
+from ..stores.collection_rows import CollectionRows, Row
 from ..stores.milvus import MilvusStore
 from .chunks import Chunk, own_keys
 from .collection_memory import CollectionMemory
 from .ledger import Ledger, Vector
 from .pruning import Leftovers
+
+
+class RowSink(Protocol):
+    """Takes new rows, from several threads: the collection's memory does, and so do files (`bulk`)."""
+
+    def write(self, rows: CollectionRows, new: Sequence[Row]) -> None:
+        """Take rows for a collection."""
+        ...
 
 
 class RowWriter:
@@ -21,6 +30,7 @@ class RowWriter:
         root: Names the loader that the chunks come from.
         memory: Has the collection remember what is done to it.
         language: Of the full-text search of a collection that is created.
+        sink: Takes the rows; by default the collection.
 
     Attributes:
         rows: See above; of the created collection from the first write on.
@@ -34,11 +44,13 @@ class RowWriter:
         root: str,
         memory: CollectionMemory,
         language: str | None,
+        sink: RowSink | None = None,
     ) -> None:
         self.rows = rows
         self._store = store
         self._root = root
         self._memory = memory
+        self._sink: RowSink = sink or memory
         self._language = language
         self._creating = threading.Lock()
         self._noted = False
@@ -54,7 +66,7 @@ class RowWriter:
             vectors or None,
             [own_keys(chunk, self._root, rows.layout) for chunk in chunks],
         )
-        self._memory.write(rows, new)
+        self._sink.write(rows, new)
 
     def vectors(self, row_ids: Sequence[str]) -> dict[str, Vector]:
         """Vectors that are stored, by id of a row."""

@@ -36,7 +36,7 @@ from .pruning import Given, RowIds, find_leftovers
 from .reading import Reader
 from .recording import Recording
 from .report import SyncInterrupted, SyncReport
-from .row_writer import RowWriter
+from .row_writer import RowSink, RowWriter
 from .scope import resolve
 from .sharding import of_shard
 from .source_records import SourceRows
@@ -82,6 +82,7 @@ class SyncRun:
         store: See `sync`.
         options: See `sync`.
         stop: Set by another thread, it ends the run.
+        sink: Takes the rows; by default the collection.
     """
 
     def __init__(
@@ -91,8 +92,10 @@ class SyncRun:
         store: MilvusStore,
         options: SyncOptions,
         stop: threading.Event,
+        sink: RowSink | None = None,
     ) -> None:
         self._store = store
+        self._sink = sink
         self._options = options
         self._stop = stop
         check_splitter(splitter)
@@ -182,7 +185,12 @@ class SyncRun:
         if self._options.dry_run:
             return CountingWriter(indexed.rows, self._tally, embeds=self._requests is not None)
         rows = RowWriter(
-            self._store, indexed.rows, root=self._scope.root, memory=self._memory, language=indexed.language
+            self._store,
+            indexed.rows,
+            root=self._scope.root,
+            memory=self._memory,
+            language=indexed.language,
+            sink=self._sink,
         )
         return StoringWriter(
             rows,

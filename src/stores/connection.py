@@ -32,6 +32,7 @@ _FULL_TEXT_SINCE = (2, 5)
 _SPARSE_SINCE = (2, 4)
 _PARTITION_KEYS_SINCE = (2, 4)
 _NULLABLE_SINCE = (2, 5)
+_IMPORTS_SINCE = (2, 4)
 # Codes of https://github.com/milvus-io/milvus/blob/master/pkg/util/merr/errors.go
 _COLLECTION_NOT_FOUND = 100
 _NOT_LOADED = (101, 103)
@@ -133,6 +134,11 @@ class Server:
     def nullable(self) -> bool:
         """Whether a field may have no value."""
         return self._at_least(_NULLABLE_SINCE)
+
+    @property
+    def imports(self) -> bool:
+        """Whether it has import jobs that are asked for over HTTP."""
+        return not self.lite and self._at_least(_IMPORTS_SINCE)
 
     @property
     def sparse(self) -> bool:
