@@ -186,6 +186,8 @@ class RowFiles:
 
         if self._place.bucket is None:
             self._system.create_dir(self._place.inside)
+        elif self._system.get_file_info(self._place.bucket).type == fs.FileType.NotFound:
+            raise InputError(f"There is no bucket {self._place.bucket!r} (--bulk). Make it, or correct its name.")
         there = self._system.get_file_info(fs.FileSelector(self._place.inside, allow_not_found=True))
         if there:
             raise InputError(
