@@ -6,7 +6,9 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
 from ..errors import InputError
+from ..stores.connection import translated_errors
 from ..stores.import_jobs import ImportTarget, run_import
+from ..stores.layout import Layout
 from ..stores.milvus import MilvusStore
 from ..stores.row_files import FILE_BYTES, RowFiles, read_place
 from .options import SyncOptions
@@ -68,9 +70,23 @@ def bulk_load(
         report.notes.append(f"{written} {import_into.instructions(files.names)}")
         return report
     job = run_import(import_into, files.names, token=token, timeout=timeout)
-    store.collection.refresh_load(layout)
+    show_imported(store, layout, timeout=timeout)
     report.notes.append(f"{written} Milvus has imported them (job {job}); the files may be removed.")
     return report
+
+
+def show_imported(store: MilvusStore, layout: Layout, *, timeout: float) -> None:
+    """Have a collection searched with what an import has added to it.
+
+    Args:
+        store: Has the collection.
+        layout: The collection's.
+        timeout: Seconds for a request.
+    """
+    # What is not loaded cannot be refreshed.
+    store.collection.load(layout)
+    with translated_errors(store.server.uri, layout.name, timeout=timeout):
+        store.client.refresh_load(layout.name, timeout=timeout)
 
 
 def _check_can_load(store: MilvusStore) -> None:

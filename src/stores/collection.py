@@ -273,13 +273,6 @@ class Collection:
             replicas = {} if self._new.replica_number == 1 else {"replica_number": self._new.replica_number}
             self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait, **replicas)
 
-    def refresh_load(self, layout: Layout) -> None:
-        """Have a loaded collection searched with what an import has added to it."""
-        # What is not loaded cannot be refreshed.
-        self.load(layout)
-        with self._errors(), alone(self._lock):
-            self.client.refresh_load(layout.name, timeout=self._timeout)
-
     def _create_missing_indexes(self, layout: Layout) -> None:
         """Whoever creates a collection may die before its indexes, or be overtaken by another who loads it."""
         there = {index["field_name"] for index in self._indexes(layout.name)}

@@ -14,7 +14,7 @@ from pymilvus import DataType
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
 from milvus_rag.errors import InputError, LoaderError, StoreAuthenticationError, StoreError
 from milvus_rag.indexing import bulk
-from milvus_rag.indexing.bulk import bulk_load
+from milvus_rag.indexing.bulk import bulk_load, show_imported
 from milvus_rag.indexing.options import SyncOptions
 from milvus_rag.stores.connection import Server
 from milvus_rag.stores.import_jobs import ImportTarget, run_import
@@ -130,7 +130,7 @@ def test_a_real_server_imports_the_files(server_uri: str, collection_name: str, 
             state = connection.get_bulk_insert_state(job)
             assert (state.state_name, state.row_count) == ("Completed", report.added), state
             assert store.layout is not None
-            store.collection.refresh_load(store.layout)
+            show_imported(store, store.layout, timeout=60)
 
             check_is_as_synced(store, synced, docs)
             with pytest.raises(InputError, match="an import replaces none"):
@@ -277,7 +277,7 @@ class TestJob:
             place = Place("s3://milvus/load/one", None, str(tmp_path / "load"))
             monkeypatch.setattr(bulk, "read_place", lambda _: place)
             monkeypatch.setattr(bulk, "ImportTarget", lambda **_: self._target(server.root))
-            monkeypatch.setattr(type(lite.collection), "refresh_load", lambda *_: None)
+            monkeypatch.setattr(bulk, "show_imported", lambda *_, **__: None)
             report = bulk_load(Pages({"a.md": "one"}), Lines(), lite, "s3://milvus/load/one", OPTIONS)
         assert "has imported them (job 7)" in report.notes[-1]
 
