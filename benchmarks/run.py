@@ -1,6 +1,6 @@
 """Measure everything: each benchmark in turn, one table of ratios, results.json, and table and chart of the README.
 
-    python benchmarks/run.py                      all, some thirty minutes
+    python benchmarks/run.py                      all, some forty minutes
     python benchmarks/run.py --only ask startup   these; the others stay as they were measured
     python benchmarks/run.py --only               no measuring: table and chart of what results.json has
 
@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from chart import save_chart
+from scale_table import as_markdown as scale_table
 from summary import as_markdown, as_text, rows_of
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results.json"
 CHART = HERE.parent / "docs" / "images" / "benchmarks.png"
 README = HERE.parent / "README.md"
-# Around the table in the README.
+FLEET = HERE.parent / "docs" / "fleet.md"
+# Around the tables.
 BEGIN, END = "<!-- figures, by make bench -->\n", "<!-- end of figures -->\n"
-BENCHMARKS = ("startup", "ask", "embeddings", "retrieval", "corpora", "ingest", "serve")
+BENCHMARKS = ("startup", "ask", "embeddings", "retrieval", "corpora", "ingest", "serve", "scale")
 PACKAGES = ("milvus-rag", "langchain-core", "langchain-milvus", "milvus-lite", "pymilvus", "fastembed", "onnxruntime")
 
 
@@ -45,6 +47,7 @@ def main() -> None:
     if results:
         save_chart(figures, machine_of(results), CHART)
         README.write_text(with_figures(README.read_text("utf-8"), results), "utf-8")
+        FLEET.write_text(with_scale(FLEET.read_text("utf-8"), results), "utf-8")
     missed = [row.what for row in rows if not row.holds]
     if failed or missed:
         sys.exit(f"\nFailed: {', '.join(failed) or 'none'}. Missed: {'; '.join(missed) or 'none'}.")
@@ -63,8 +66,19 @@ def measure(name: str, results: dict[str, Any]) -> bool:
 
 def with_figures(readme: str, results: dict[str, Any]) -> str:
     """The README with the figures that the results have."""
-    before, _, rest = readme.partition(BEGIN)
     table = as_markdown(rows_of({name: of["figures"] for name, of in results.items()}))
+    return _with_table(readme, table, results)
+
+
+def with_scale(page: str, results: dict[str, Any]) -> str:
+    """The page of the fleet with what an index costs as it grows, where that was measured."""
+    if "scale" not in results:
+        return page
+    return _with_table(page, scale_table(results["scale"]["figures"]["rows"]), {"scale": results["scale"]})
+
+
+def _with_table(page: str, table: str, results: dict[str, Any]) -> str:
+    before, _, rest = page.partition(BEGIN)
     return f"{before}{BEGIN}{table}\n\nMeasured on {machine_of(results)}.\n{END}{rest.partition(END)[2]}"
 
 

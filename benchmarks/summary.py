@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from scale_table import crowd_ratio, ratio
+
 Figures = Mapping[str, Any]
 
 
@@ -111,6 +113,26 @@ def _serve(figures: Figures) -> Iterator[Row]:
     yield _at_most("serve", f"requests that failed, of {requests:,}", figures["failed"], 0, "{:.0f}")
 
 
+def _scale(figures: Figures) -> Iterator[Row]:
+    # The largest of each place: that is what grows.
+    largest = {row["place"]: row for row in sorted(figures["rows"], key=lambda row: row["first"]["chunks"])}
+    for place, row in largest.items():
+        what = f"{row['first']['chunks']:,} chunks on {place}"
+        again = ratio(row, "unchanged")
+        yield _at_most("scale", f"{what} again, unchanged: CPU against the first run", again, 1 / 10, "{:.2f}")
+        yield _at_most(
+            "scale", f"{what}, one file changed: CPU against the first run", ratio(row, "changed"), 0.1, "{:.2f}"
+        )
+        yield _at_most(
+            "scale", f"{what}, one shard of 8: CPU against the first run", ratio(row, "shard"), 1 / 6, "{:.2f}"
+        )
+        yield _at_most(
+            "scale", f"{what}, 16 first questions at once: CPU of one", crowd_ratio(row), 1.5, "{:.1f} times"
+        )
+        asked = row["question"]["p50_ms"] / row["bare"]["p50_ms"]
+        yield _at_most("scale", f"{what}, a question against bare pymilvus", asked, 1.3, "{:.2f} times as long")
+
+
 def _at_least(benchmark: str, what: str, value: float, least: float, form: str) -> Row:
     return Row(benchmark, what, form.format(value), f"at least {form.format(least)}", value >= least)
 
@@ -127,4 +149,5 @@ _ROWS = {
     "ingest": _ingest,
     "retrieval": _retrieval,
     "serve": _serve,
+    "scale": _scale,
 }

@@ -164,13 +164,14 @@ def test_the_page_of_the_command_is_what_help_says() -> None:
     assert (ROOT / "docs" / "cli.md").read_text("utf-8") == done.stdout
 
 
-def test_the_figures_of_the_readme_are_those_measured() -> None:
+@pytest.mark.parametrize(("page", "write"), [("README.md", "with_figures"), ("docs/fleet.md", "with_scale")])
+def test_the_figures_of_a_page_are_those_measured(page: str, write: str) -> None:
     """When this fails: python benchmarks/run.py --only."""
-    code = "import json, run; results = json.loads(run.RESULTS.read_text()); "
-    code += "print(run.with_figures(run.README.read_text('utf-8'), results), end='')"
+    code = "import json, run, pathlib; results = json.loads(run.RESULTS.read_text()); "
+    code += f"print(run.{write}(pathlib.Path({str(ROOT / page)!r}).read_text('utf-8'), results), end='')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert (ROOT / "README.md").read_text("utf-8") == done.stdout
+    assert (ROOT / page).read_text("utf-8") == done.stdout
 
 
 def test_the_readme_shows_what_the_demo_prints(tmp_path: Path, request: pytest.FixtureRequest) -> None:
