@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from embedding_server import MODEL
 from langchain_core.embeddings import Embeddings
 from scale_corpus import questions
 
@@ -36,6 +37,8 @@ class KnownVectors(Embeddings):
     def __init__(self, dimension: int) -> None:
         self._pool = np.random.default_rng(4).normal(size=(QUESTIONS, dimension))
         self._pool /= np.linalg.norm(self._pool, axis=1, keepdims=True)
+        # Of what the collection was built with, which is looked at when it is opened.
+        self.fingerprint = {"provider": "openai", "model": MODEL, "dimension": dimension, "normalised": True}
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """A vector a text."""
