@@ -66,17 +66,6 @@ def family(pid: int) -> Iterator[int]:
                 yield from family(int(child))
 
 
-def session_cpu_seconds(session: int) -> float:
-    """CPU seconds so far of all processes of a session that run."""
-    ticks = 0
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = file.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session:
-                ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def _peak_kib(pid: int) -> int:
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -5,7 +5,7 @@ Milvus 2.3.5 of its own (vectors of 384 numbers from a loopback server that answ
 search):
 
 - **first**, **unchanged**, **changed** (one file), **shard** (one of eight, unchanged): the command, with what it
-  starts. Milvus Lite is in it, a server is not: its own CPU stands apart;
+  starts. Milvus Lite is in it, a server is not;
 - **open**: `milvus-rag info`, what every command pays before it does anything;
 - **crowd**: 16 first questions at once against one, after the start of the process;
 - **question**: the median of a question, and of the same search by nothing but pymilvus, at the same consistency level;
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from embedding_server import MAX_TEXTS, MODEL, embedding_server
-from process_costs import Costs, run, session_cpu_seconds
+from process_costs import Costs, run
 from scale_corpus import write_pages
 from scale_table import as_markdown
 
@@ -51,9 +51,6 @@ SHARDS = 8
 CLIENTS = 16
 # Of what takes seconds, the least counts: the machine may have had other work.
 TURNS = 2
-
-# CPU seconds of a server so far; of Milvus Lite, which is in the process itself, nothing.
-ServerCpu = Callable[[], float]
 
 
 def main() -> None:
@@ -85,12 +82,12 @@ def part(place: str, size: str, *, dense: bool, again: bool) -> dict[str, Any]:
         figures: dict[str, Any] = json.loads(kept.read_text())
         if figures.pop("of") == measured_of:
             return figures
-    with tempfile.TemporaryDirectory() as folder, milvus(place, Path(folder)) as (uri, data, server_cpu):
+    with tempfile.TemporaryDirectory() as folder, milvus(place, Path(folder)) as (uri, data):
         if dense:
             with embedding_server(DIMENSION, 0.0) as base_url:
-                figures = measure(Path(folder), uri, data, server_cpu, SIZES[size], base_url)
+                figures = measure(Path(folder), uri, data, SIZES[size], base_url)
         else:
-            figures = measure(Path(folder), uri, data, server_cpu, SIZES[size], None)
+            figures = measure(Path(folder), uri, data, SIZES[size], None)
     figures = {"place": PLACES[place], "size": size, "dense": dense, **figures}
     KEPT.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps({**figures, "of": measured_of}, indent=2))
@@ -98,11 +95,11 @@ def part(place: str, size: str, *, dense: bool, again: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def milvus(place: str, folder: Path) -> Iterator[tuple[str, Path, ServerCpu]]:
-    """An empty Milvus: its URI, its data, and what it has used of the CPU."""
+def milvus(place: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """An empty Milvus: its URI, and its data."""
     data = folder / "scale.db"
     if place == "lite":
-        yield str(data), data, lambda: 0.0
+        yield str(data), data
         return
     from support.milvus_server import start
     from support.shared_servers import kill
@@ -110,15 +107,13 @@ def milvus(place: str, folder: Path) -> Iterator[tuple[str, Path, ServerCpu]]:
     data.mkdir()
     uri, process = start(data, os.getpid())
     try:
-        yield uri, data, lambda: session_cpu_seconds(process.pid)
+        yield uri, data
     finally:
         kill(process.pid)
         process.wait()
 
 
-def measure(
-    folder: Path, uri: str, data: Path, server_cpu: ServerCpu, chunks: int, base_url: str | None
-) -> dict[str, Any]:
+def measure(folder: Path, uri: str, data: Path, chunks: int, base_url: str | None) -> dict[str, Any]:
     """All figures of one size."""
     pages = folder / "pages"
     files = write_pages(pages, round(chunks / CHUNKS_A_SECTION))
@@ -131,9 +126,8 @@ def measure(
     figures: dict[str, Any] = {"files": len(files)}
 
     def indexed(name: str, *options: str, added: Callable[[int], bool]) -> None:
-        before = server_cpu()
         costs = run([*index, *options])
-        figures[name] = _least(figures.get(name), {**_figures(costs), "server_cpu_seconds": server_cpu() - before})
+        figures[name] = _least(figures.get(name), _figures(costs))
         report = json.loads(costs.output)
         figures[name]["chunks"] = report["added"] + report["unchanged"]
         if not added(report["added"]) or any(of["failed"] for of in report["runs"]):

@@ -42,11 +42,6 @@ def _cells(row: Row) -> list[str]:
     def step(name: str) -> str:
         return f"{row[name]['cpu_seconds']:.1f} s ({ratio(row, name):.2f})"
 
-    def beside(name: str) -> str:
-        """What a server used meanwhile, for others as well."""
-        server = row[name].get("server_cpu_seconds", 0.0)
-        return f"; server {server:.0f} s" if server else ""
-
     what = f"{row['place']}, {'vectors' if row['dense'] else 'full text'}"
     if row["dense"] and "Lite" in row["place"]:
         what = f"{row['place']}, vectors and full text"
@@ -56,8 +51,8 @@ def _cells(row: Row) -> list[str]:
     return [
         what,
         f"{row['first']['chunks']:,}",
-        f"{row['first']['cpu_seconds']:.1f} s{beside('first')}",
-        step("unchanged") + beside("unchanged"),
+        f"{row['first']['cpu_seconds']:.1f} s",
+        step("unchanged"),
         step("changed"),
         step("shard"),
         step("open"),
