@@ -38,6 +38,10 @@ PURPOSES = {
     ),
     "rerank": "reranker('jina', api_key='key')",
     "pymilvus": "PymilvusSparseEmbeddings().fit(['Alan Turing was born in London.'])",
+    "ray": (
+        "with open_store('ray.db') as store:\n"
+        "    assert sync_on_ray(MarkdownLoader('notes'), MarkdownSplitter(), store, workers=1, shards=1).added"
+    ),
     "eval": (
         "from milvus_rag.evaluation.chart import save_chart\n"
         "from milvus_rag.evaluation.measures import measure\n"
