@@ -36,8 +36,7 @@ T = TypeVar("T")
 MAX_HITS = 16_384
 # Enough that the words of a Milvus Lite segment are as frequent in it as in all of the collection.
 TYPICAL_ROWS = 2000
-# A compromise for rows that are added a few at a time: the weight of a word that only they have is 5.8 among so many,
-# and 7.2 among 2000 (the logarithm of BM25's inverse document frequency).
+# A compromise for rows that are added a few at a time: a word only they have weighs 5.8, and 7.2 among 2000 (BM25).
 FEW_ROWS = 500
 
 
