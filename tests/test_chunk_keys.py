@@ -22,7 +22,6 @@ OTHER_MEANINGS = {
     ("chains/citations.py", "end_line"): "a member of Citation",
     ("cli/asking.py", "score"): "a table's column",
     ("cli/asking.py", "source"): "a table's column",
-    ("indexing/prune.py", "source"): "an attribute of LoaderError",
     ("indexing/reading.py", "source"): "an attribute of LoaderError",
     ("client_errors.py", "title"): "an attribute of pydantic's ValidationError",
     ("error_bodies.py", "title"): "a member of RFC 9457",

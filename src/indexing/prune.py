@@ -16,7 +16,7 @@ from .ledger import Ledger
 from .loader_protocols import SurveyingLoader
 from .lookahead import Lookahead
 from .pruning import Given, RowIds, find_leftovers
-from .reading import watched
+from .reading import hides_sources, name_of_failed, watched
 from .report import Failure, SyncReport
 from .row_writer import RowWriter
 from .scope import Scope, resolve
@@ -77,9 +77,8 @@ def _given(loader: BaseLoader, scope: Scope, report: SyncReport) -> Given:
 
     def note(error: Exception) -> None:
         nonlocal hidden
-        hidden |= getattr(error, "hides_sources", True)
-        source = getattr(error, "source", None)
-        report.failed.append(Failure(f"{scope.prefix}{source}" if source else scope.root, str(error)))
+        hidden |= hides_sources(error)
+        report.failed.append(Failure(name_of_failed(error, scope), str(error)))
 
     names: Iterable[object]
     if isinstance(loader, SurveyingLoader):

@@ -162,12 +162,27 @@ class Reader:
         return True
 
     def _note_unreadable(self, error: Exception) -> None:
-        # Of another's error it is not known.
-        self.hidden |= getattr(error, "hides_sources", True)
-        source = getattr(error, "source", None)
+        self.hidden |= hides_sources(error)
+        source = failed_source(error)
         if isinstance(source, str) and not is_in_shard(source, self._shard):
             return
-        self._tally.source_failed(f"{self._scope.prefix}{source}" if source else self._scope.root, str(error))
+        self._tally.source_failed(name_of_failed(error, self._scope), str(error))
+
+
+def hides_sources(error: Exception) -> bool:
+    """Whether there may be sources that are not given because of an error; of another's than ours it is not known."""
+    return bool(getattr(error, "hides_sources", True))
+
+
+def failed_source(error: Exception) -> object:
+    """The source that an error concerns, as the loader names it; None where it does not say."""
+    return getattr(error, "source", None)
+
+
+def name_of_failed(error: Exception, scope: Scope) -> str:
+    """What a report calls that which could not be read: the source, or all that is loaded."""
+    source = failed_source(error)
+    return f"{scope.prefix}{source}" if source else scope.root
 
 
 def prefixed(documents: Iterator[Document], prefix: str) -> Iterator[Document]:

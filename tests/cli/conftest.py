@@ -1,13 +1,11 @@
 """The command in this process, and small folders to ask."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from milvus_rag.cli import main
-from support.cli import Ran, kept_process_state
+from support.cli import Ran, runner
 
 Run = Callable[..., Ran]
 
@@ -15,19 +13,7 @@ Run = Callable[..., Ran]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     """Run the command in this process: the same as a process of its own, without its imports."""
-
-    def run_here(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["milvus-rag", *map(str, arguments)])
-        capfd.readouterr()
-        exit_code = 0
-        with kept_process_state():
-            try:
-                main()
-            except SystemExit as exc:
-                exit_code = int(exc.code or 0)
-        return Ran(exit_code, *capfd.readouterr())
-
-    return run_here
+    return runner(monkeypatch, capfd)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from milvus_rag.pipeline import build_index
 from milvus_rag.settings import Settings
 from support.falling_embeddings import FallingEmbeddings
 from support.openai_server import OpenAIServer
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, contents, places
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, contents, places, written
 from support.syncing import KEY, loopback_embedding
 from support.waiting import PATIENCE_SECONDS, wait_until
 
@@ -48,11 +48,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    for name, text in PAGES.items():
-        (folder / name).write_text(text)
-    return folder
+    return written(tmp_path / "docs", PAGES)
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from milvus_rag import open_store, sync_on_ray
-from milvus_rag.cli import main
 from milvus_rag.engines import ray_cluster
 from milvus_rag.engines.part import Work, sync_part
 from milvus_rag.errors import EngineError, InputError, MissingExtraError
-from support.cli import Ran, kept_process_state
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
+from support.cli import Ran, runner
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, written
 
 PAGES = {f"{i}.md": f"text {i}" for i in range(6)}
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray")
@@ -22,26 +21,12 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    def run_here(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["milvus-rag", *map(str, arguments)])
-        exit_code = 0
-        with kept_process_state():
-            try:
-                main()
-            except SystemExit as exc:
-                exit_code = int(exc.code or 0)
-        return Ran(exit_code, *capfd.readouterr())
-
-    return run_here
+    return runner(monkeypatch, capfd)
 
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    for name, text in PAGES.items():
-        (folder / name).write_text(text)
-    return folder
+    return written(tmp_path / "docs", PAGES)
 
 
 @needs_ray

@@ -6,11 +6,15 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from milvus_rag.cli import main
 
 from .waiting import PATIENCE_SECONDS
 
@@ -56,6 +60,23 @@ def run_process(*arguments: str | Path, timeout: float = PATIENCE_SECONDS, env: 
         env={**os.environ, **(env or {})},
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def runner(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs the command in this process: the same as a process of its own, without its imports."""
+
+    def run_here(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["milvus-rag", *map(str, arguments)])
+        capfd.readouterr()
+        exit_code = 0
+        with kept_process_state():
+            try:
+                main()
+            except SystemExit as exc:
+                exit_code = int(exc.code or 0)
+        return Ran(exit_code, *capfd.readouterr())
+
+    return run_here
 
 
 @contextmanager

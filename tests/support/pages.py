@@ -141,6 +141,14 @@ def snapshot(store: MilvusStore) -> dict[str, dict[str, Any]]:
     return found
 
 
+def written(folder: Path, pages: Mapping[str, str]) -> Path:
+    """A new folder with pages in it."""
+    folder.mkdir()
+    for name, text in pages.items():
+        (folder / name).write_text(text)
+    return folder
+
+
 def contents(store: MilvusStore) -> dict[str, dict[str, Any]]:
     """`snapshot`, without what a run notes for the next one, such as of which version a row was written."""
     noted = (VERSION_KEY, RECORD_KEY)
