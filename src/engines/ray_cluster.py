@@ -47,17 +47,36 @@ def connected(address: str | None, cores: int | None) -> Iterator[Any]:
     options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     if address is None:
         options |= {"num_cpus": cores, "include_dashboard": False}
-    try:
-        # It prints a line or two, where a command may be printing JSON.
-        with contextlib.redirect_stdout(sys.stderr), _silent_usage():
-            ray.init(address or "local", **options)
-    except Exception as exc:
-        where = f"There is no Ray cluster at {address}" if address else "Ray cannot be started on this machine"
-        raise EngineError(f"{where} ({type(exc).__name__}: {exc}).") from exc
+    # It prints a line or two, where a command may be printing JSON.
+    with contextlib.redirect_stdout(sys.stderr), _silent_usage():
+        if address:
+            _connect(ray, address, options)
+        else:
+            _start(ray, options)
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _connect(ray: Any, address: str, options: dict[str, Any]) -> None:
+    try:
+        ray.init(address, **options)
+    except Exception as exc:
+        raise EngineError(f"There is no Ray cluster at {address} ({type(exc).__name__}: {exc}).") from exc
+
+
+def _start(ray: Any, options: dict[str, Any]) -> None:
+    """Start one on this machine; once more where its parts did not find each other in time, as from a cold disk."""
+    try:
+        try:
+            ray.init("local", **options)
+        except (RuntimeError, TimeoutError):
+            ray.shutdown()
+            ray.init("local", **options)
+    except Exception as exc:
+        ray.shutdown()
+        raise EngineError(f"Ray cannot be started on this machine ({type(exc).__name__}: {exc}).") from exc
 
 
 @contextlib.contextmanager

@@ -39,6 +39,8 @@ def cluster() -> Iterator[Any]:
         patch.setenv("PYTHONPATH", str(TESTS))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AUTH_MODE", "disabled")
+        # Read from a cold disk, it starts slowly.
+        patch.setenv("RAY_gcs_server_port_wait_time_s", str(int(PATIENCE_SECONDS)))
         started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
         ray.init(started.address, log_to_driver=False, configure_logging=False)
         yield started

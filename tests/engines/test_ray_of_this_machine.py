@@ -107,3 +107,51 @@ def test_a_part_is_done_wherever_it_arrives(lite_uri: str) -> None:
         assert store.layout is not None
         assert store.layout.properties["made_by"] == "test"
     assert told[0].sources_read >= 1
+
+
+class SlowToStart:
+    """What of Ray's package starts it, on a disk from which it starts too late the first times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.calls: list[str] = []
+
+    def is_initialized(self) -> bool:
+        return False
+
+    def init(self, address: str, **options: object) -> None:
+        self.calls.append(address)
+        if self.calls.count(address) <= self.failures:
+            raise RuntimeError("Timed out waiting for file")
+
+    def shutdown(self) -> None:
+        self.calls.append("shutdown")
+
+
+class TestASlowStart:
+    def test_is_tried_once_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ray_cluster, "ray_module", lambda: slow)
+        slow = SlowToStart(failures=1)
+        with ray_cluster.connected(None, cores=1):
+            assert slow.calls == ["local", "shutdown", "local"]
+        assert slow.calls[3:] == ["shutdown"]
+
+    def test_that_fails_again_is_said_and_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ray_cluster, "ray_module", lambda: slow)
+        slow = SlowToStart(failures=2)
+        with (
+            pytest.raises(EngineError, match=r"cannot be started on this machine \(RuntimeError: Timed out"),
+            ray_cluster.connected(None, cores=1),
+        ):
+            pass
+        assert slow.calls == ["local", "shutdown", "local", "shutdown"]
+
+    def test_of_a_cluster_elsewhere_is_not_ours_to_try_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ray_cluster, "ray_module", lambda: slow)
+        slow = SlowToStart(failures=1)
+        with (
+            pytest.raises(EngineError, match="no Ray cluster at ray://a:1"),
+            ray_cluster.connected("ray://a:1", cores=None),
+        ):
+            pass
+        assert slow.calls == ["ray://a:1"]

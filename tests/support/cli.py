@@ -38,6 +38,7 @@ class Ran:
     @property
     def json(self) -> Any:
         """The one JSON document that stdout must be."""
+        assert self.stdout, self.stderr
         return json.loads(self.stdout)
 
     @property
