@@ -1,10 +1,9 @@
 """The models of a run, as its settings say: for the command line and the server."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .errors import InputError, SettingsError
+from .errors import InputError
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def configured_chat_model(
     options: dict[str, Any] = {
         "temperature": settings.temperature,
         "seed": settings.seed,
-        "extra_body": _extra_body(settings),
+        "extra_body": settings.extra_body,
         "base_url": settings.llm_url if is_own else None,
         "api_key": settings.llm_key if is_own else None,
     }
@@ -104,18 +103,6 @@ def _prefix(given: str | None, remembered: Any) -> str | None:
     if given is not None:
         return "" if given == _NONE else given
     return remembered if isinstance(remembered, str) else None
-
-
-def _extra_body(settings: Settings) -> dict[str, Any] | None:
-    if settings.extra_body is None:
-        return None
-    try:
-        body = json.loads(settings.extra_body)
-    except ValueError as exc:
-        raise SettingsError(f"--extra-body (MILVUS_RAG_EXTRA_BODY) is no JSON: {exc}.") from None
-    if not isinstance(body, dict):
-        raise SettingsError('--extra-body (MILVUS_RAG_EXTRA_BODY) is no JSON object, such as {"top_k": 20}.')
-    return body
 
 
 def _check_unused(settings: Settings, spec: str) -> None:

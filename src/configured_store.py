@@ -19,6 +19,11 @@ logger = logging.getLogger(__name__)
 
 # With a collection: the words by which its embedding was asked for, so that nobody has to repeat them.
 SPEC_PROPERTY = "embedding_spec"
+# Settings that are arguments of `open_store` as they are: how a new collection is made, and is loaded and searched.
+_ARGUMENTS = (
+    "index_params", "search_params", "num_shards", "replica_number", "partition_key_field", "num_partitions",
+    "collection_properties",
+)  # fmt: skip
 
 
 def build_embedding(settings: Settings) -> "Embeddings | None":
@@ -145,6 +150,7 @@ def open_collection(
     """The store as it is, with this embedding."""
     from .stores.milvus import open_store
 
+    options: Any = {name: value for name in _ARGUMENTS if (value := getattr(settings, name)) is not None}
     return open_store(
         settings.uri,
         embedding=embedding,
@@ -155,4 +161,5 @@ def open_collection(
         language=settings.language,
         consistency_level=settings.consistency_level,
         timeout=settings.timeout,
+        **options,
     )

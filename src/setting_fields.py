@@ -40,12 +40,16 @@ FusionName = Literal["weighted", "rrf"]
 Weighing = Literal["auto"]
 ConsistencyLevel = Literal["Strong", "Session", "Bounded", "Eventually"]
 PoolingName = Literal["mean", "cls", "lasttoken"]
+# Written as JSON.
+JsonObject = dict[str, Any]
+JsonObjects = dict[str, Any] | list[dict[str, Any]]
 
 
 class Group(StrEnum):
     """Settings that a command has as options together, or not at all."""
 
     MILVUS = "Milvus"
+    COLLECTION = "New collection"
     CHAT = "Chat model"
     EMBEDDING = "Embedding model"
     RERANKING = "Reranker"
@@ -144,6 +148,11 @@ class DeclaredSetting(NamedTuple):
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
     @property
+    def is_json(self) -> bool:
+        """Whether it is written as JSON."""
+        return self.kind in (JsonObject, JsonObjects)
+
+    @property
     def is_list(self) -> bool:
         """Whether it takes several values."""
         return get_origin(self.kind) is tuple
@@ -195,6 +204,32 @@ class SettingFields:
         float, Setting("Seconds that a call to Milvus may take.", Group.MILVUS, gt=0, variable_only=_SECONDS_WHY)
     ] = 30.0
 
+    # How a new collection is made; `LangChainArguments` says more of each.
+    index_params: Annotated[
+        JsonObjects | None,
+        Setting(
+            'Its index as JSON, e.g. {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 16}}.',
+            Group.COLLECTION,
+            default="what the server chooses; FLAT on Milvus Lite",
+        ),
+    ] = None
+    num_shards: Annotated[
+        int | None, Setting("Shards that take what is written.", Group.COLLECTION, default="the server's", ge=1)
+    ] = None
+    replica_number: Annotated[
+        int | None, Setting("Copies that are loaded, by whoever loads it.", Group.COLLECTION, default="1", ge=1)
+    ] = None
+    partition_key_field: Annotated[
+        str | None, Setting("Metadata key by which rows are put into partitions.", Group.COLLECTION, min_length=1)
+    ] = None
+    num_partitions: Annotated[
+        int | None, Setting("Partitions by that key.", Group.COLLECTION, default="the server's", ge=1)
+    ] = None
+    collection_properties: Annotated[
+        JsonObject | None,
+        Setting('Properties of Milvus as JSON, e.g. {"mmap.enabled": true}.', Group.COLLECTION),
+    ] = None
+
     # Models
     llm: Annotated[
         str | None,
@@ -218,7 +253,9 @@ class SettingFields:
         ),
     ] = None
     seed: Annotated[int | None, Setting("Seed of its choices, for models that take one.", Group.CHAT, ge=0)] = None
-    extra_body: Annotated[str | None, Setting("Further fields of each request, as a JSON object.", Group.CHAT)] = None
+    extra_body: Annotated[
+        JsonObject | None, Setting("Further fields of each request, as a JSON object.", Group.CHAT)
+    ] = None
     embeddings: Annotated[
         str | None,
         Setting(
@@ -317,6 +354,12 @@ class SettingFields:
     ] = "auto"
     fetch_k: Annotated[
         int | None, Setting("Hits of each search before they are fused.", Group.RETRIEVAL, ge=1, le=1000)
+    ] = None
+    search_params: Annotated[
+        JsonObject | None,
+        Setting(
+            'Of the dense index, as JSON, e.g. {"params": {"ef": 128}}.', Group.RETRIEVAL, default="the index' own"
+        ),
     ] = None
     min_score: Annotated[
         float | Floor,

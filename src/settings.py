@@ -1,5 +1,6 @@
 """The settings as they are read and checked: argument > environment > .env > default."""
 
+import json
 import math
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import ValidationError, ValidationInfo, field_validator, model_val
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from .errors import SettingsError
-from .setting_fields import PREFIX, Floor, SettingFields, Weighing, declared_settings
+from .setting_fields import PREFIX, Floor, JsonObjects, SettingFields, Weighing, declared_settings
 
 
 class Settings(SettingFields, BaseSettings):
@@ -37,6 +38,8 @@ class Settings(SettingFields, BaseSettings):
         setting = declared_settings(cls).get(str(info.field_name))
         if setting is None or not isinstance(value, str):
             return value
+        if setting.is_json:
+            return _json(value, several=setting.kind == JsonObjects)
         if setting.is_list:
             # A comma in braces belongs to a glob.
             return tuple(part.strip() for part in re.split(r",(?![^{}]*\})", value) if part.strip())
@@ -90,6 +93,17 @@ class Settings(SettingFields, BaseSettings):
     def chat_spec(self) -> str:
         """Spec of the chat model."""
         return self.llm or "local"
+
+
+def _json(text: str, *, several: bool) -> Any:
+    try:
+        found = json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f'it is no JSON, such as {{"name": 1}}: {exc}') from exc
+    listed = found if several and isinstance(found, list) else [found]
+    if not all(isinstance(one, dict) for one in listed):
+        raise ValueError('it is no JSON object, such as {"name": 1}')
+    return found
 
 
 def load_settings(settings_type: type[Settings] = Settings, **arguments: Any) -> Settings:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-@takes_settings(Group.FILES, Group.EMBEDDING, Group.MILVUS)
+@takes_settings(Group.FILES, Group.EMBEDDING, Group.MILVUS, Group.COLLECTION)
 def index(
     paths: Annotated[
         list[str], typer.Argument(help="Files, folders, .zip archives, http(s) URLs of either, or of a site.")

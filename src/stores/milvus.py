@@ -25,6 +25,7 @@ from .connection import (
     translated_errors,
     version_of,
 )
+from .existing_collection import warn_of_differences
 from .fingerprint import check_built_with
 from .first_search import FirstSearches
 from .layout import PRIMARY_FIELD, SPARSE_FIELD, TERMS_FIELD, TEXT_FIELD, VECTOR_FIELD, Layout
@@ -208,6 +209,13 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
             self._collection.drop()
         if self.layout is not None:
             self.collection.load()
+            warn_of_differences(
+                super().client,
+                self.collection_name,
+                self._opening.new,
+                lite=self._server.lite,
+                timeout=self._opening.timeout,
+            )
         else:
             check_name(self.collection_name)
         if self._wants_full_text and not self.has_full_text:

@@ -359,3 +359,54 @@ def test_a_site_is_indexed_by_its_address(run: Run, tmp_path: Path, monkeypatch:
         assert "chunks: 0 added, 0 moved, 2 unchanged, 1 removed" in run("index", address, "--private-addresses").stdout
         assert web.loaded == ["/docs/", "/docs/pumps/", "/docs/seals/", "/docs/"]
         assert run("index", address, "--shard", "1/2").exit_code == 2
+
+
+class TestANewCollection:
+    def test_is_made_as_the_options_say_and_searched_by_theirs(
+        self, run: Run, docs: Path, openai: OpenAIServer
+    ) -> None:
+        index = '{"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}}'
+        made = ("--index-params", index, "--collection-properties", '{"mmap.enabled": true}', "--num-shards", 1)
+        assert run("index", docs, "--embeddings", "openai:m", *made).exit_code == 0
+
+        with open_store("./milvus_demo.db") as store:
+            described = store.client.describe_collection("my_rag_collection")
+            assert described["properties"]["mmap.enabled"] == "true"
+            assert store.client.describe_index("my_rag_collection", "vector")["index_type"] == "HNSW"
+        assert run("search", "tea", "--search-params", '{"params": {"ef": 40}}', "--mode", "dense").exit_code == 0
+
+    def test_that_is_there_already_is_told_once(
+        self, run: Run, docs: Path, openai: OpenAIServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert run("index", docs, "--embeddings", "openai:m").exit_code == 0
+        again = run("index", docs, "--index-params", '{"index_type": "HNSW"}')
+
+        assert again.exit_code == 0
+        assert caplog.text.count("its dense index has index_type FLAT, not HNSW") == 1
+        rebuilt = run("index", docs, "--index-params", '{"index_type": "HNSW"}', "--rebuild")
+        assert rebuilt.exit_code == 0
+        with open_store("./milvus_demo.db") as store:
+            assert store.client.describe_index(store.layout.name, "vector")["index_type"] == "HNSW"
+
+    def test_a_partition_key_that_files_have(self, run: Run, docs: Path) -> None:
+        ran = run("index", docs, "--partition-key-field", "source", "--num-partitions", 4)
+        assert ran.exit_code == 0
+        with open_store("./milvus_demo.db") as store:
+            fields = store.client.describe_collection("my_rag_collection")["fields"]
+            assert [field["name"] for field in fields if field.get("is_partition_key")] == ["source"]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (("--index-params", "{a"), "--index-params cannot be used: it is no JSON"),
+            (("--index-params", "[1]"), "--index-params cannot be used: it is no JSON object"),
+            (("--collection-properties", "[]"), "--collection-properties cannot be used: it is no JSON object"),
+            (("--index-params", '{"metric": "IP"}'), "index_params has index_type, metric_type and params, not metric"),
+            (("--num-partitions", 4), "give partition_key_field too"),
+        ],
+    )
+    def test_what_cannot_be_used_is_named(self, run: Run, docs: Path, options: tuple[Any, ...], message: str) -> None:
+        ran = run("index", docs, *options)
+        assert ran.exit_code == 2
+        assert message in ran.error
+        assert not Path("milvus_demo.db").exists()

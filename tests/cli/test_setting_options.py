@@ -62,6 +62,8 @@ def text_for(setting: DeclaredSetting) -> str:
         return TEXTS[setting.name]
     if setting.kind is bool:
         return str(not setting.value)
+    if setting.is_json:
+        return '{"name": 1}'
     if setting.kind in (int, float):
         limit = setting.setting
         low = limit.ge if limit.ge is not None else limit.gt

@@ -332,6 +332,84 @@ class TestIndexAndSearch:
         assert opened(embedding=WordEmbeddings(dimension=16)).count() == 1
 
 
+MADE_WITH: dict[str, Any] = {
+    "index_params": {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}},
+    "collection_properties": {"mmap.enabled": True},
+    "metadata_schema": {"year": {"dtype": DataType.INT64}},
+    "num_shards": 2,
+}
+
+
+class TestOfACollectionThatIsThere:
+    """What was asked of a new one is not dropped in silence."""
+
+    @pytest.fixture
+    def made(self, opened: Any) -> Any:
+        opened(**MADE_WITH).add_documents(NOTES)
+        return opened
+
+    @pytest.mark.parametrize(
+        ("asked", "said"),
+        [
+            ({"index_params": {"index_type": "IVF_FLAT"}}, "its dense index has index_type HNSW, not IVF_FLAT"),
+            (
+                {"index_params": {"index_type": "HNSW", "metric_type": "L2"}},
+                "its dense index has metric_type COSINE, not L2",
+            ),
+            ({"collection_properties": {"mmap.enabled": False}}, "its property mmap.enabled is true, not false"),
+            (
+                {"collection_properties": {"collection.ttl.seconds": 60}},
+                "its property collection.ttl.seconds is not set, not 60",
+            ),
+            ({"metadata_schema": {"size": {"dtype": DataType.INT64}}}, "it has no field 'size' (metadata_schema)"),
+            ({"metadata_schema": {"year": {"dtype": DataType.VARCHAR}}}, "its field 'year' is INT64, not VARCHAR"),
+            ({"partition_key_field": "year"}, "its partition_key_field is none, not year"),
+        ],
+    )
+    def test_it_is_told_and_stays_as_it_is(
+        self, made: Any, caplog: pytest.LogCaptureFixture, asked: dict[str, Any], said: str
+    ) -> None:
+        store = made(**asked)
+
+        (warning,) = [record.getMessage() for record in caplog.records if "there already" in record.getMessage()]
+        assert said in warning
+        assert "--rebuild" in warning
+        assert dense_index(store)["index_type"] == "HNSW"
+        assert store.similarity_search("green tea", k=1)[0].id == "g"
+
+    @pytest.mark.parametrize(
+        "asked", [{}, MADE_WITH, {"index_params": {"index_type": "AUTOINDEX", "metric_type": "COSINE"}}]
+    )
+    def test_the_same_and_less_is_no_difference(
+        self, made: Any, caplog: pytest.LogCaptureFixture, asked: dict[str, Any]
+    ) -> None:
+        made(**asked)
+        made(search_params={"params": {"ef": 40}}, replica_number=1)
+        assert "there already" not in caplog.text
+
+    @pytest.mark.server
+    def test_what_a_server_says_besides(
+        self, server_uri: str, collection_name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        named: Any = {"collection": collection_name, "full_text": False, "embedding": WordEmbeddings()}
+        with open_store(server_uri, **named, **MADE_WITH) as store:
+            store.add_documents(NOTES)
+            index = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 16}}
+            open_store(server_uri, **named, index_params=index, num_shards=1, collection_description="Notes.").close()
+            for said in (
+                "its dense index has M 8, not 16",
+                "its num_shards is 2, not 1",
+                "its collection_description is none, not Notes.",
+            ):
+                assert said in caplog.text
+            store.drop()
+
+    def test_it_is_told_once_also_where_it_is_opened_again(self, made: Any, caplog: pytest.LogCaptureFixture) -> None:
+        for _ in range(3):
+            made(index_params={"index_type": "IVF_FLAT", "metric_type": "COSINE"})
+        assert caplog.text.count("there already") == 1
+
+
 def test_sync_keeps_its_promise_on_such_a_collection(opened: Any, tmp_path: Path) -> None:
     pages = tmp_path / "pages"
     pages.mkdir()
