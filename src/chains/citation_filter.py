@@ -25,7 +25,9 @@ _ADDRESS_BEGUN = re.compile(r"\((?:[^()\n]|\([^()\n]*\)){0,500}(?:\([^()\n]{0,20
 # What a number in brackets at a line's start is, if an address follows: the definition of a link.
 _DEFINITION = re.compile(r":[ \t]*<?[A-Za-z][A-Za-z+.-]*://")
 _DEFINITION_BEGUN = re.compile(r"(?::[ \t]*(?:<?[A-Za-z][A-Za-z+.-]*:?/?)?)?\Z")
-_PLAIN = re.compile(r"[^\n`\[\]\u3010 \t\\]+")
+_WORD = r"[^\n`\[\]\u3010 \t\\]+"
+# Words, as many as there are: what stands before a bracket or may begin a fence is looked at by itself.
+_PLAIN = re.compile(rf"{_WORD}(?:(?:[ \t]+|\n(?!~)){_WORD})*")
 # Between these, what is left out would join two others to a citation.
 _JOINING = re.compile(r"[\[\u30100-9,;\u2013-]\Z")
 
