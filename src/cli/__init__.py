@@ -22,8 +22,8 @@ from .serving import doctor, mcp, serve
 
 logger = logging.getLogger(__name__)
 
-# Commands whose process ends with an answer.
-_ONE_QUESTION = frozenset({"ask", "search"})
+# Commands whose process stays.
+_STAYING = frozenset({"serve", "mcp", "chat"})
 # In objects that were made and not freed, and in rounds: 700, 10 and 10 otherwise.
 _SELDOM = (200_000, 20, 100)
 
@@ -76,8 +76,8 @@ def _global_options(
 def main() -> None:
     """Run the command; an error is one line on stderr and exit code 1, or 2 for what the command was given."""
     print_in_any_locale()
-    if next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None) in _ONE_QUESTION:
-        # Hardly anything of what is imported and loaded is garbage: to look through it again and again takes 0.4 s.
+    if next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None) not in _STAYING:
+        # Hardly anything that is imported, loaded or read is garbage: to look through it again and again takes 0.4 s.
         gc.set_threshold(*_SELDOM)
     try:
         app()
