@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from langchain_core.documents import Document
 from typing_extensions import TypedDict
@@ -60,11 +61,13 @@ def citations_of(answer: str, documents: Sequence[Document], *, language: str = 
         One for each passage that is cited, by their numbers; none for an answer that cites nothing.
     """
     least: dict[int, float] = {}
+    # Each passage is read once, however often it is cited.
+    terms = cache(lambda number: _terms_of(documents[number - 1], language))
     for sentence, numbers in cited_sentences(answer):
         said = set(analyse(sentence, language))
         for number in numbers:
             if 1 <= number <= len(documents):
-                held = said & _terms_of(documents[number - 1], language)
+                held = said & terms(number)
                 overlap = len(held) / len(said) if said else 0.0
                 least[number] = min(overlap, least.get(number, 1.0))
     return [_citation(number, documents[number - 1], least[number]) for number in sorted(least)]

@@ -23,7 +23,7 @@ from .serving import doctor, mcp, serve
 logger = logging.getLogger(__name__)
 
 # Commands whose process stays.
-_STAYING = frozenset({"serve", "mcp", "chat"})
+_STAYING = frozenset(command.__name__ for command in (serve, mcp, chat))
 # In objects that were made and not freed, and in rounds: 700, 10 and 10 otherwise.
 _SELDOM = (200_000, 20, 100)
 
