@@ -9,6 +9,8 @@ search):
 - **open**: `milvus-rag info`, what every command pays before it does anything;
 - **crowd**: 16 first questions at once against one, after the start of the process;
 - **question**: the median of a question, and of the same search by nothing but pymilvus, at the same consistency level;
+- **server**: what Milvus itself used during the first run and the unchanged one, its idling in it; not what it does
+  with the rows afterwards;
 - **peak** memory of the first run, and **disk**: the database, or all of the server's data with its log.
 
     python benchmarks/scale.py                                the whole table; --large adds 200k chunks
@@ -27,11 +29,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from embedding_server import MAX_TEXTS, MODEL, embedding_server
-from process_costs import Costs, run
+from process_costs import Costs, family_cpu_seconds, run
 from scale_corpus import write_pages
 from scale_table import as_markdown
 
@@ -82,24 +85,44 @@ def part(place: str, size: str, *, dense: bool, again: bool) -> dict[str, Any]:
         figures: dict[str, Any] = json.loads(kept.read_text())
         if figures.pop("of") == measured_of:
             return figures
-    with tempfile.TemporaryDirectory() as folder, milvus(place, Path(folder)) as (uri, data):
+    with tempfile.TemporaryDirectory() as folder, milvus(place, Path(folder)) as running:
         if dense:
             with embedding_server(DIMENSION, 0.0) as base_url:
-                figures = measure(Path(folder), uri, data, SIZES[size], base_url)
+                figures = measure(Path(folder), running, SIZES[size], base_url)
         else:
-            figures = measure(Path(folder), uri, data, SIZES[size], None)
+            figures = measure(Path(folder), running, SIZES[size], None)
     figures = {"place": PLACES[place], "size": size, "dense": dense, **figures}
     KEPT.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps({**figures, "of": measured_of}, indent=2))
     return figures
 
 
+@dataclass(frozen=True)
+class Running:
+    """A Milvus.
+
+    Attributes:
+        uri: Where it answers.
+        data: Its files.
+        pid: Of its process; None where it is in that of the command.
+    """
+
+    uri: str
+    data: Path
+    pid: int | None = None
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What it has used so far."""
+        return family_cpu_seconds(self.pid) if self.pid else 0.0
+
+
 @contextmanager
-def milvus(place: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """An empty Milvus: its URI, and its data."""
+def milvus(place: str, folder: Path) -> Iterator[Running]:
+    """An empty Milvus."""
     data = folder / "scale.db"
     if place == "lite":
-        yield str(data), data
+        yield Running(str(data), data)
         return
     from support.milvus_server import start
     from support.shared_servers import kill
@@ -107,14 +130,15 @@ def milvus(place: str, folder: Path) -> Iterator[tuple[str, Path]]:
     data.mkdir()
     uri, process = start(data, os.getpid())
     try:
-        yield uri, data
+        yield Running(uri, data, process.pid)
     finally:
         kill(process.pid)
         process.wait()
 
 
-def measure(folder: Path, uri: str, data: Path, chunks: int, base_url: str | None) -> dict[str, Any]:
+def measure(folder: Path, running: Running, chunks: int, base_url: str | None) -> dict[str, Any]:
     """All figures of one size."""
+    uri = running.uri
     pages = folder / "pages"
     files = write_pages(pages, round(chunks / CHUNKS_A_SECTION))
     place = ["--uri", uri, "--collection", COLLECTION]
@@ -126,15 +150,17 @@ def measure(folder: Path, uri: str, data: Path, chunks: int, base_url: str | Non
     figures: dict[str, Any] = {"files": len(files)}
 
     def indexed(name: str, *options: str, added: Callable[[int], bool]) -> None:
+        before = running.cpu_seconds
         costs = run([*index, *options])
-        figures[name] = _least(figures.get(name), _figures(costs))
+        own = {**_figures(costs), "server_cpu_seconds": running.cpu_seconds - before}
+        figures[name] = _least(figures.get(name), own)
         report = json.loads(costs.output)
         figures[name]["chunks"] = report["added"] + report["unchanged"]
         if not added(report["added"]) or any(of["failed"] for of in report["runs"]):
             sys.exit(f"{name}: {costs.output[:2000]}")
 
     indexed("first", added=lambda count: count > chunks / 2)
-    figures["disk_mib"] = sum(file.stat().st_size for file in data.rglob("*") if file.is_file()) / 2**20
+    figures["disk_mib"] = sum(file.stat().st_size for file in running.data.rglob("*") if file.is_file()) / 2**20
     page = files[len(files) // 2]
     for turn in range(TURNS):
         indexed("unchanged", added=lambda count: count == 0)

@@ -15,6 +15,7 @@ _COLUMNS = (
     "opening alone",
     "16 first questions / 1",
     "question / bare pymilvus",
+    "server, first and unchanged",
     "peak",
     "disk",
 )
@@ -58,6 +59,12 @@ def _cells(row: Row) -> list[str]:
         step("open"),
         f"{crowd:.2f} / {one:.2f} s ({crowd / one:.1f}; memory {more:.2f})",
         f"{question:.1f} / {bare:.1f} ms ({question / bare:.2f})",
+        _server(row),
         f"{row['first']['peak_mib']:.0f} MiB",
         f"{row['disk_mib']:.0f} MiB",
     ]
+
+
+def _server(row: Row) -> str:
+    used = [row[name].get("server_cpu_seconds", 0.0) for name in ("first", "unchanged")]
+    return " and ".join(f"{seconds:.1f} s" for seconds in used) if any(used) else ""
