@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .configured_models import configured_embedding
-from .errors import CollectionNotFoundError, FullTextUnavailableError
+from .errors import CollectionNotFoundError, FullTextUnavailableError, MissingKeyError
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -37,12 +37,23 @@ def build_embedding(settings: Settings) -> "Embeddings | None":
 
 
 def _embedding(settings: Settings, spec: str | None, built: Mapping[str, Any]) -> "Embeddings | None":
-    return None if spec in (None, "none") else configured_embedding(settings, str(spec), built=built)
+    if spec in (None, "none"):
+        return None
+    try:
+        return configured_embedding(settings, str(spec), built=built)
+    except MissingKeyError as exc:
+        if not built or settings.embeddings_url is not None:
+            raise
+        # It remembers who made its vectors, and not where that answered: addresses belong to a network.
+        raise MissingKeyError(
+            f"{exc} The collection {settings.collection!r} has vectors of {spec!r}: where another server answers for "
+            f"it, give its address again (--embeddings-url)."
+        ) from exc
 
 
 def remembered_embedding(settings: Settings) -> tuple[str | None, Mapping[str, Any]]:
     """Spec and facts of the embedding that a collection was built with, if it can be made here."""
-    with open_collection(settings, None, full_text=False) as store:
+    with look_at_collection(settings) as store:
         return _embedding_of(settings, store)
 
 
@@ -142,6 +153,12 @@ def is_missing(settings: Settings) -> bool:
 
     check_uri(settings.uri)
     return is_file_uri(settings.uri) and not Path(settings.uri).exists()
+
+
+def look_at_collection(settings: Settings) -> "MilvusStore":
+    """The store on a collection that is not searched and not written: nothing is asked of it."""
+    nothing = dict.fromkeys(_ARGUMENTS)
+    return open_collection(settings.model_copy(update=nothing), None, full_text=False)
 
 
 def open_collection(

@@ -18,6 +18,7 @@ from .configured_store import (
     build_store,
     check_database,
     is_missing,
+    look_at_collection,
     open_collection,
     remember_embedding,
     remembered_embedding,
@@ -77,7 +78,7 @@ def copy_index(
 
     check_database(settings)
     with (
-        open_collection(settings, None, full_text=False) as source,
+        look_at_collection(settings) as source,
         open_store(
             uri,
             collection=collection or settings.collection,
@@ -250,7 +251,7 @@ def describe_collection(settings: Settings) -> dict[str, Any]:
     from .stores.size_advice import size_advice
 
     check_database(settings)
-    with open_collection(settings, None, full_text=False) as store:
+    with look_at_collection(settings) as store:
         layout = store.layout
         if layout is None:
             raise CollectionNotFoundError(missing_collection(settings.collection, store.server.uri))

@@ -71,7 +71,7 @@ def _start(ray: Any, options: dict[str, Any]) -> None:
     try:
         try:
             ray.init("local", **options)
-        except (RuntimeError, TimeoutError):
+        except Exception:  # noqa: BLE001 - Ray raises no class of its own for it
             ray.shutdown()
             ray.init("local", **options)
     except Exception as exc:

@@ -116,7 +116,7 @@ def rebuild(
             check_nothing_is_lost(index, loaders, splitter, scope=scope)
     if dry_run:
         with open_new(name) as store:
-            _choose_language(store, collection)
+            _be_like(store, collection)
             return [sync(loader, splitter, store, dry_run=True, **options) for loader in loaders]
     continued = _continued(open_new, name, collection, roots)
     if continued is not None:
@@ -141,7 +141,7 @@ def _build(
     drop_others: bool,
 ) -> list[SyncReport]:
     with store:
-        _choose_language(store, collection)
+        _be_like(store, collection)
         store.collection.new_properties = {**store.collection.new_properties, **_mark(collection, roots, alive=True)}
         try:
             if store.exists:
@@ -177,7 +177,7 @@ def _build_part(
             layout = probe.collection.sibling(collection).layout
         store = open_new(_next_name(collection, layout.name if layout else collection))
     with store:
-        _choose_language(store, collection)
+        _be_like(store, collection)
         # Nobody's, so that each may join.
         store.collection.new_properties = {**store.collection.new_properties, **_mark(collection, roots, alive=False)}
         reports = [sync(loader, splitter, store, **options) for loader in loaders]
@@ -199,10 +199,14 @@ def _next_name(collection: str, live: str) -> str:
     return f"{collection}_{(made + timedelta(microseconds=1)).strftime(_STAMP)}"
 
 
-def _choose_language(store: MilvusStore, collection: str) -> None:
-    """Have the new index be in the language of the old one, where the user chose none."""
-    if store.chosen_language is None and not store.exists:
-        store.chosen_language = _language_of(store.collection.sibling(collection))
+def _be_like(store: MilvusStore, collection: str) -> None:
+    """Have the new index be made as the old one, and be in its language, in what the user did not choose."""
+    if store.exists:
+        return
+    old = store.collection.sibling(collection)
+    store.collection.be_made_like(old)
+    if store.chosen_language is None:
+        store.chosen_language = _language_of(old)
 
 
 def _language_of(index: Collection) -> str | None:

@@ -57,7 +57,7 @@ class RowWriter:
 
     def write(self, chunks: Sequence[Chunk], vectors: Sequence[Vector]) -> None:
         """Store chunks, each with its vector where there are any."""
-        rows = self._opened(len(vectors[0]) if vectors else None)
+        rows = self._opened(len(vectors[0]) if vectors else None, chunks)
         new = self._store.to_rows(
             rows.layout,
             [chunk.row_id for chunk in chunks],
@@ -98,11 +98,12 @@ class RowWriter:
         key = rows.layout.primary_field
         rows.rewrite_by_id(list(records), lambda row: {**row, RECORD_KEY: records[row[key]]})
 
-    def _opened(self, dimension: int | None) -> CollectionRows:
+    def _opened(self, dimension: int | None, chunks: Sequence[Chunk]) -> CollectionRows:
         with self._creating:
             if self.rows is None:
                 with self._store.collection.remembering(self._memory.first_memory):
-                    layout = self._store.writable_layout(dimension, language=self._language)
+                    metadatas = [chunk.metadata for chunk in chunks]
+                    layout = self._store.writable_layout(dimension, metadatas, language=self._language)
                     self.rows = self._store.collection.rows(layout)
             if not self._noted:
                 self._memory.remember_writing()

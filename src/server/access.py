@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import ipaddress
+import logging
 import math
 import socket
 from collections.abc import Callable
@@ -18,12 +19,16 @@ from .origins import Origins
 from .playground_passes import PlaygroundPasses, way_to_the_page
 from .settings import ServerSettings
 
+logger = logging.getLogger(__name__)
+
 LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]")
 # Keys that a client may try one directly after the other, seconds until it may try another, and how many may be waiting
 # for that: who sends more at once is told to come back.
 _TRIES: Final = 10
 _SECONDS_A_TRY: Final = 1.0
 _WAITING_TRIES: Final = 5
+# At the rate at which wrong keys may be tried, one of 12 letters is out of reach.
+_SHORTEST_KEY: Final = 12
 
 
 class Access:
@@ -123,6 +128,18 @@ def check_binding(settings: ServerSettings) -> None:
         f"--host {settings.host} can be reached by others, so the server needs a key: set MILVUS_RAG_SERVER_KEY to a "
         f"long random text, or say --no-auth when something in front of it checks who asks."
     )
+
+
+def warn_of_short_key(settings: ServerSettings) -> None:
+    """Say it where others can reach a server whose key can be guessed."""
+    length = len(settings.server_key.get_secret_value()) if settings.server_key else _SHORTEST_KEY
+    if length < _SHORTEST_KEY and not is_loopback(settings.host):
+        logger.warning(
+            "The server's key has %d characters, and others can reach --host %s: it can be guessed. Set "
+            "MILVUS_RAG_SERVER_KEY to a long random text.",
+            length,
+            settings.host,
+        )
 
 
 def default_hosts(settings: ServerSettings) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from sse_starlette import sse
 from starlette.types import ASGIApp
 
 from ..errors import CollectionNotFoundError, StoreUnavailableError
-from .access import check_binding, default_hosts
+from .access import check_binding, default_hosts, warn_of_short_key
 from .app import build_app
 from .connections import ACCEPTED_AT_ONCE, Connections, connection_limit
 from .index import Index
@@ -45,6 +45,7 @@ def run_server(settings: ServerSettings, *, beside: Callable[[threading.Event], 
         StoreError: The database cannot be opened. (A server that does not answer is waited for instead.)
     """
     check_binding(settings)
+    warn_of_short_key(settings)
     settings = settings.model_copy(update={"allowed_hosts": default_hosts(settings)})
     with ExitStack() as opened:
         listeners = [opened.enter_context(listener) for listener in listen(settings.host, settings.port)]

@@ -1,5 +1,6 @@
 """The server's settings as they are read and checked, beside what it answers with."""
 
+import ipaddress
 import re
 from typing import Self
 
@@ -33,6 +34,19 @@ class ServerSettings(ServerSettingFields, Settings):
         if wrong:
             raise ValueError(f"{wrong[0]!r} is no origin, such as https://docs.example.org, with neither path nor *")
         return read
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                # As uvicorn reads them, which takes what is neither for a name that no request ever has.
+                _ = proxy == "*" or ipaddress.ip_network(proxy)
+            except ValueError as exc:
+                raise ValueError(
+                    f"{proxy!r} is no address or network, such as 10.0.0.5 or 10.0.0.0/24, and not * ({exc})"
+                ) from exc
+        return proxies
 
     @model_validator(mode="after")
     def _any_origin_is_meant(self) -> Self:

@@ -1,24 +1,28 @@
 """A collection by its name or alias: what it looks like, and how it is made, loaded and dropped."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pymilvus import CollectionSchema, MilvusClient, MilvusException
 
-from ..errors import CollectionNotFoundError, CollectionReplacedError
-from .collection_names import LONGEST_NAME
+from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
 from .collection_rows import CollectionRows
-from .connection import Server, is_file_uri, missing_collection, translated_errors
+from .connection import Server, is_file_uri, missing_collection
 from .consistency import ReadConsistency
+from .existing_collection import blamed_on, made_as
 from .layout import Layout, read_layout, write_properties
 from .lite import clear_half_made
 from .new_collection import NewCollection, new_schema
 from .read_write_lock import ReadWriteLock, alone
+from .switchable_name import SwitchableName
 from .write_names import WRITE_NAME, WriteNames, new_write_name
+
+logger = logging.getLogger(__name__)
 
 # How long a layout is believed: another process may rebuild the collection and switch the alias to it.
 LAYOUT_SECONDS = 2.0
@@ -30,14 +34,12 @@ _DESCRIBED_AGAIN = 2
 _EXHAUSTIVE = frozenset({"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"})
 
 
-class Collection:
+class Collection(SwitchableName):
     """A collection of a Milvus, by name or alias. Thread-safe as far as `MilvusClient` is.
 
     Attributes:
-        client: The connection.
-        server: What answers.
-        name: Name or alias.
-        new_properties: What a collection that is created here is to remember besides.
+        new: How a collection that is created here is made.
+        new_properties: What it is to remember besides.
     """
 
     def __init__(
@@ -52,26 +54,17 @@ class Collection:
         search_params: Mapping[str, Any] | None = None,
         lock: ReadWriteLock | None = None,
     ) -> None:
-        self.client = client
-        self.server = server
-        self.name = name
+        super().__init__(client, server, name, timeout=timeout, lock=lock)
+        self.new = new or NewCollection()
         self.new_properties: Mapping[str, Any] = {}
         self._consistency_level = consistency_level
         self._reads = ReadConsistency(server.uri, consistency_level)
-        self._timeout = timeout
-        self._new = new or NewCollection()
         self._search_params = search_params or {}
-        self._lock = lock
         # With when it was asked for; in one piece, since another thread may read it.
         self._known: tuple[Layout | None, float] = (None, float("-inf"))
         self._write_names = WriteNames(client, server.uri, self._describe, lock=lock, timeout=timeout)
 
     # --- what there is
-
-    @property
-    def remembered(self) -> Mapping[str, Any]:
-        """What a collection that is created here remembers of how it was made."""
-        return self._new.remembered
 
     @property
     def layout(self) -> Layout | None:
@@ -177,17 +170,12 @@ class Collection:
             return None
 
     def _describe(self, name: str) -> Layout:
-        layout = read_layout(self.client.describe_collection(name, timeout=self._timeout), self._new.names)
+        layout = read_layout(self.client.describe_collection(name, timeout=self._timeout), self.new.names)
         if not layout.ours:
             return self._with_index(layout)
         # Of ours it is known. To describe an index, Milvus Lite counts all rows.
         kind = layout.properties.get("index_type")
         return replace(layout, exhaustive=kind in _EXHAUSTIVE if kind else self.server.lite)
-
-    def _has(self, name: str) -> bool:
-        # Servers refuse to look for longer names, such as a parked one may be.
-        may_be = self.server.lite or len(name) <= LONGEST_NAME
-        return may_be and bool(self.client.has_collection(name, timeout=self._timeout))
 
     def _with_index(self, layout: Layout) -> Layout:
         """How the vectors of another program's collection are compared: its index says so, and its schema not."""
@@ -205,13 +193,13 @@ class Collection:
 
     def create(self, *, dimension: int | None, bm25: bool, sparse: bool, properties: Mapping[str, Any]) -> Layout:
         """Create the collection, with its indexes, and load it. One that another process makes meanwhile is fine."""
-        self._new.check_possible(self.server)
+        self.new.check_possible(self.server)
         nullable = self.server.nullable
-        schema = new_schema(self._new, dimension=dimension, bm25=bm25, sparse=sparse, nullable=nullable)
+        schema = new_schema(self.new, dimension=dimension, bm25=bm25, sparse=sparse, nullable=nullable)
         write_name = new_write_name(self.name)
         ours = {"layout": _LAYOUT_VERSION, WRITE_NAME: write_name}
-        own = {**properties, **self.new_properties, **self._new.remembered, **ours}
-        remembered = {**self._new.properties, **write_properties(own)}
+        own = {**properties, **self.new_properties, **self.new.remembered, **ours}
+        remembered = {**self.new.properties, **write_properties(own)}
         with self._errors(), alone(self._lock):
             try:
                 self._create(schema, remembered)
@@ -229,10 +217,36 @@ class Collection:
             self.refresh()
         if self.existing().properties.get(WRITE_NAME) == write_name:
             self._write_names.give(self.existing().name, write_name)
-        # A server takes seconds to load even an empty collection, in which rows can be written already. Whoever reads
-        # before that waits for it; see `CollectionRows`.
-        self.load(wait=False)
+        is_ours = self.existing().properties.get(WRITE_NAME) == write_name
+        try:
+            # A server takes seconds to load even an empty collection, in which rows can be written already. Whoever
+            # reads before that waits for it; see `CollectionRows`.
+            self.load(wait=False)
+        except InputError:
+            # As it was asked for, it cannot be had; and an empty one would be in the way of the next try.
+            if is_ours:
+                self.drop()
+            raise
         return self.existing()
+
+    def be_made_like(self, old: "Collection") -> None:
+        """Have a collection that is created here be made as another one was, in what nobody asked for."""
+        layout = old.layout
+        if layout is None or not layout.ours:
+            return
+        with self._errors():
+            made = made_as(old.client, layout, lite=old.server.lite, timeout=self._timeout)
+        if old.server.uri != self.server.uri:
+            made = replace(made, replica_number=1)
+        if made.partition_key and not self.server.partition_keys:
+            logger.warning(
+                "Milvus %s has no partition by a key that could be used, so %r is a field like others in %r.",
+                self.server.version,
+                made.partition_key,
+                self.name,
+            )
+            made = replace(made, partition_key=None, num_partitions=None)
+        self.new = self.new.over(made)
 
     @contextmanager
     def remembering(self, properties: Mapping[str, Any]) -> Iterator[None]:
@@ -249,10 +263,10 @@ class Collection:
             self.name,
             schema=schema,
             # The tutorials' level, and langchain_milvus' is Session: what others create and read by their own code.
-            consistency_level=self._consistency_level or "Strong",
+            consistency_level=self._consistency_level or self.new.consistency_level or "Strong",
             properties=properties,
             timeout=self._timeout,
-            **self._new.creation_options(),
+            **self.new.creation_options(),
         )
 
     def load(self, layout: Layout | None = None, *, wait: bool = True) -> None:
@@ -267,16 +281,20 @@ class Collection:
             self._load(self.existing(), wait=wait)
 
     def _load(self, layout: Layout, *, wait: bool) -> None:
-        with self._errors(), alone(self._lock):
+        indexes = [dict(index) for index in (self.new.index, self.new.sparse_index) if index]
+        replicas = self.new.replica_number if self.new.replica_number > 1 else None
+        with alone(self._lock):
             if layout.ours:
-                self._create_missing_indexes(layout)
-            replicas = {} if self._new.replica_number == 1 else {"replica_number": self._new.replica_number}
-            self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait, **replicas)
+                with blamed_on("index_params", indexes), self._errors():
+                    self._create_missing_indexes(layout)
+            with blamed_on("replica_number", replicas), self._errors():
+                options = {"replica_number": replicas} if replicas else {}
+                self.client.load_collection(layout.name, timeout=self._timeout, _async=not wait, **options)
 
     def _create_missing_indexes(self, layout: Layout) -> None:
         """Whoever creates a collection may die before its indexes, or be overtaken by another who loads it."""
         there = {index["field_name"] for index in self._indexes(layout.name)}
-        missing = self._new.missing_indexes(layout, there, lite=self.server.lite)
+        missing = self.new.missing_indexes(layout, there, lite=self.server.lite)
         if len(missing):
             # pymilvus would wait half a second for each.
             self.client.create_index(layout.name, missing, timeout=self._timeout, sync=False)
@@ -303,74 +321,6 @@ class Collection:
             self._write_names.take(real)
             self.client.drop_collection(real, timeout=self._timeout)
 
-    def switch_to(self, new: str) -> str | None:
-        """Make the name an alias of another collection, in one step where it is an alias already.
-
-        Args:
-            new: Name of a collection.
-
-        Returns:
-            Name of the collection that it stood for; None if there was none, or it was this one.
-        """
-        with self._errors(), alone(self._lock):
-            old = self._real_name()
-            if old == self.name:
-                old = self._give_name_to(new)
-            elif old is None:
-                self._create_alias(new)
-            elif old != new:
-                self.client.alter_alias(new, self.name, timeout=self._timeout)
-        self.refresh()
-        return old if old != new else None
-
-    def _give_name_to(self, new: str) -> str:
-        # No name can be a collection's and an alias'. For a moment there is none; see `_read`.
-        old = self.parked_name
-        try:
-            self.client.rename_collection(self.name, old, timeout=self._timeout)
-        except MilvusException:
-            # Another process made it an alias meanwhile.
-            now = self._real_name()
-            if now in (None, self.name):
-                raise
-            self.client.alter_alias(new, self.name, timeout=self._timeout)
-            return str(now)
-        try:
-            self._create_alias(new)
-        except BaseException:
-            # Ctrl-C, say. What else is wrong is more worth knowing.
-            with suppress(MilvusException):
-                self.client.rename_collection(old, self.name, timeout=self._timeout)
-            raise
-        return old
-
-    def _create_alias(self, new: str) -> None:
-        try:
-            self.client.create_alias(new, self.name, timeout=self._timeout)
-        except MilvusException:
-            # Another process gave the parked collection its name back meanwhile.
-            if self._real_name() is None:
-                raise
-            self.client.alter_alias(new, self.name, timeout=self._timeout)
-
-    def recover_name(self) -> None:
-        """Give the name back where `switch_to` died after it had taken it away."""
-        with self._errors():
-            if self._real_name() is None and self._has(self.parked_name):
-                self.client.create_alias(self.parked_name, self.name, timeout=self._timeout)
-        self.refresh()
-
-    def clear_half_made_rebuilds(self) -> None:
-        """Remove what killed rebuilds and drops left of collections in a Milvus Lite database: no name leads there."""
-        if is_file_uri(self.server.uri):
-            with alone(self._lock):
-                clear_half_made(self.server.uri, f"{self.name}_{'[0-9]' * 8}_*")
-
-    @property
-    def parked_name(self) -> str:
-        """What a collection is renamed to when its name becomes an alias; older than all that rebuilds make."""
-        return f"{self.name}_00000000_000000"
-
     def sibling(self, name: str) -> "Collection":
         """Another collection of the same database."""
         return Collection(
@@ -382,18 +332,9 @@ class Collection:
             lock=self._lock,
         )
 
-    def _real_name(self) -> str | None:
-        if not self._has(self.name):
-            return None
-        return str(self.client.describe_collection(self.name, timeout=self._timeout)["collection_name"])
-
     def set_properties(self, properties: Mapping[str, Any], layout: Layout | None = None) -> None:
         """Remember JSON values with a collection, by default with the one that has the name now."""
         name = self.write_name(layout or self.existing())
         with self._errors(), alone(self._lock):
             self.client.alter_collection_properties(name, properties=write_properties(properties))
         self.refresh()
-
-    def _errors(self) -> AbstractContextManager[None]:
-        self.server.check_process()
-        return translated_errors(self.server.uri, self.name, timeout=self._timeout)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import CollectionNotFoundError, CollectionSchemaError, FullTextUnavailableError, InputError, StoreError
+from .collection import Collection
 from .collection_rows import CollectionRows, Row
 from .connection import missing_collection
 from .layout import ROW_PROPERTIES, SHAPE_PROPERTIES, Layout
@@ -68,7 +69,7 @@ def copy_collection(source: MilvusStore, target: MilvusStore, *, on_progress: Pr
     if target.layout is not None and _is_same(source, target):
         raise InputError("Source and target are the same collection. Give another database, or another name.")
     identity = str(layout.properties.get(WRITE_NAME) or f"{source.server.uri} {layout.name}")
-    is_new = _prepare(layout, target, identity)
+    is_new = _prepare(source.collection, layout, target, identity)
     rows, copied = source.collection.rows(layout), target.collection.rows()
     left_out = _left_out(copied.layout, layout)
     ids = sorted(_ids(rows))
@@ -126,7 +127,7 @@ def _is_same(source: MilvusStore, target: MilvusStore) -> bool:
     return (source.server.uri, ours.name) == (target.server.uri, others.name)
 
 
-def _prepare(layout: Layout, target: MilvusStore, identity: str) -> bool:
+def _prepare(source: Collection, layout: Layout, target: MilvusStore, identity: str) -> bool:
     """Create the target's collection, or know that of an earlier copy again; returns whether it is new."""
     there = target.layout
     if there is not None:
@@ -143,8 +144,9 @@ def _prepare(layout: Layout, target: MilvusStore, identity: str) -> bool:
             f"The collection has full-text search only, and {target.server.version} at {target.server.uri} has none. "
             f"Milvus 2.5 and newer have it."
         )
+    target.collection.be_made_like(source)
     for name in ROW_PROPERTIES:
-        has, gets = layout.properties.get(name), target.collection.remembered.get(name)
+        has, gets = layout.properties.get(name), target.collection.new.remembered.get(name)
         if has != gets:
             raise InputError(
                 f"The source keeps its rows in other fields than the target would ({name}: {has!r}, {gets!r}). Open "

@@ -38,11 +38,13 @@ _DENSE_TYPES = {DataType.FLOAT_VECTOR, DataType.FLOAT16_VECTOR, DataType.BFLOAT1
 _VECTOR_TYPES = {*_DENSE_TYPES, DataType.SPARSE_FLOAT_VECTOR, DataType.BINARY_VECTOR, DataType.INT8_VECTOR}
 
 # A collection remembers what its fields are called, where that is not as usual.
-_NAMES_PROPERTY = "fields"
+NAMES_PROPERTY = "fields"
 _METADATA_PROPERTY = "metadata_fields"
+# The indexes as they were asked for: the dense one, and the sparse one.
+INDEXES_PROPERTY = "index_params"
 # What a collection remembers of how it was made, and what of that another one must have too to take its rows.
-SHAPE_PROPERTIES = frozenset({_NAMES_PROPERTY, _METADATA_PROPERTY, "metric", "index_type"})
-ROW_PROPERTIES = frozenset({_NAMES_PROPERTY, _METADATA_PROPERTY})
+SHAPE_PROPERTIES = frozenset({NAMES_PROPERTY, _METADATA_PROPERTY, "metric", "index_type", INDEXES_PROPERTY})
+ROW_PROPERTIES = frozenset({NAMES_PROPERTY, _METADATA_PROPERTY})
 
 
 class FieldNames(NamedTuple):
@@ -64,7 +66,7 @@ class FieldNames(NamedTuple):
         given = {
             name: value for name, value in zip(("primary", "text", "vector"), self, strict=True) if value is not None
         }
-        return {_NAMES_PROPERTY: given} if given else {}
+        return {NAMES_PROPERTY: given} if given else {}
 
 
 @dataclass(frozen=True)
@@ -218,7 +220,7 @@ def read_layout(description: Mapping[str, Any], asked: FieldNames | None = None)
     text_field = next((name for name in _TEXT_FIELDS if name in texts), by_default)
     vector_field = VECTOR_FIELD if VECTOR_FIELD in dense else next(iter(dense), None)
     properties = _read_properties(description.get("properties") or {})
-    own = FieldNames(**properties.get(_NAMES_PROPERTY, {}))
+    own = FieldNames(**properties.get(NAMES_PROPERTY, {}))
     named = own if "layout" in properties else asked or own
     text_field, vector_field = named.text or text_field, named.vector or vector_field
     found = FieldNames(primary["name"], text_field, vector_field)

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import weakref
+from dataclasses import replace
 from typing import Any, Self
 
 from langchain_core.embeddings import Embeddings
@@ -274,7 +275,8 @@ class MilvusStore(ReadMethods, WriteMethods, AsyncMethods, Milvus):
     def __reduce__(self) -> tuple[Any, ...]:
         """It travels as what opened it: connections are opened where it arrives. A token that was given travels too."""
         holder = LITE_DATABASES.holder(self._database) if self._database else None
-        return _opened_again, (type(self), self._opening, self.embedding, self.sparse_embedding, holder)
+        opening = replace(self._opening, new=self._collection.new)
+        return _opened_again, (type(self), opening, self.embedding, self.sparse_embedding, holder)
 
     # --- what there is
 

@@ -1,7 +1,7 @@
 """What a collection is to be when a store creates it, in the words of langchain_milvus' arguments."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
@@ -9,6 +9,7 @@ from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusC
 from ..errors import InputError
 from .connection import Server
 from .layout import (
+    INDEXES_PROPERTY,
     MAX_VARCHAR,
     PRIMARY_FIELD,
     SPARSE_FIELD,
@@ -19,9 +20,12 @@ from .layout import (
     Layout,
     is_plain_key,
 )
+from .plain_metadata import missing_field
 
 METRICS = ("IP", "COSINE", "L2")
 _OWN_PROPERTY = "milvus_rag."
+# Those that milvus_lite.index.factory builds; of others it says nothing, and searches without.
+_LITE_INDEXES = frozenset({"AUTOINDEX", "FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class NewCollection:
         num_partitions: How many there are.
         num_shards: See Milvus.
         replica_number: In how many copies it is loaded.
+        consistency_level: See `open_store`; None where nobody said it.
     """
 
     description: str = ""
@@ -51,6 +56,21 @@ class NewCollection:
     num_partitions: int | None = None
     num_shards: int | None = None
     replica_number: int = 1
+    consistency_level: str | None = None
+
+    def over(self, old: "NewCollection") -> "NewCollection":
+        """This, and in what nobody asked for, as an old one was made."""
+        asked, unasked = asked_of(self), asked_of(NewCollection())
+        given = {name: value for name, value in asked.items() if value != unasked[name]}
+        found = {**asked_of(old), **given}
+        if "partition_key" in given and "num_partitions" not in given:
+            found["num_partitions"] = None
+        names = zip(self.names, old.names, strict=True)
+        found["names"] = FieldNames(*(mine or theirs for mine, theirs in names))
+        found["properties"] = {**old.properties, **self.properties}
+        if self.index and "metric_type" not in self.index and "metric_type" in old.index:
+            found["index"] = {"metric_type": old.index["metric_type"], **self.index}
+        return NewCollection(**found)
 
     @property
     def metric(self) -> str:
@@ -60,9 +80,30 @@ class NewCollection:
     @property
     def remembered(self) -> dict[str, Any]:
         """What the collection has to remember, since Milvus does not say it, or says it late; nothing by default."""
-        index = {"metric": self.metric, "index_type": self.index.get("index_type")} if self.index else {}
+        index: dict[str, Any] = {}
+        if self.index:
+            index = {"metric": self.metric, "index_type": self.index.get("index_type")}
+        if self.index or self.sparse_index:
+            # Milvus Lite keeps no parameters of an index, and no server says what was left to it.
+            index[INDEXES_PROPERTY] = [dict(self.index), dict(self.sparse_index)]
         keys = {"metadata_fields": sorted(self.metadata_schema)} if self.metadata_schema else {}
         return {**index, **keys, **self.names.remembered}
+
+    def check_rows(self, metadatas: Iterable[Mapping[str, Any]], *, nullable: bool) -> None:
+        """Find out whether first rows could be stored, before the collection is made for them.
+
+        Args:
+            metadatas: Of the rows.
+            nullable: See `metadata_fields`.
+
+        Raises:
+            InputError: One of them lacks a field that each row must have.
+        """
+        needed = [key for key in self.metadata_schema if key == self.partition_key or not nullable]
+        for metadata in metadatas if needed else ():
+            for key in needed:
+                if metadata.get(key) is None:
+                    raise InputError(missing_field(metadata, key))
 
     def creation_options(self) -> dict[str, Any]:
         """Arguments of ``MilvusClient.create_collection``."""
@@ -70,7 +111,10 @@ class NewCollection:
         return {name: value for name, value in options.items() if value is not None}
 
     def check_possible(self, server: Server) -> None:
-        """Raise an `InputError` for what a server has not."""
+        """Raise an `InputError` for what a server has not, and does not refuse itself."""
+        kind = self.index.get("index_type")
+        if server.lite and kind is not None and kind not in _LITE_INDEXES:
+            raise InputError(f"Milvus Lite has no index {kind!r}: it has {', '.join(sorted(_LITE_INDEXES))}.")
         if self.partition_key and not server.partition_keys:
             raise InputError(
                 f"Milvus {server.version} at {server.uri} does not find rows by a partition key that were replaced. "
@@ -111,12 +155,19 @@ class NewCollection:
             arguments = _field_arguments(given)
             if given["dtype"] == DataType.VARCHAR:
                 arguments.setdefault("max_length", MAX_VARCHAR)
+            if not nullable or name == self.partition_key:
+                arguments.pop("nullable", None)
+            else:
+                arguments.setdefault("nullable", True)
             if name == self.partition_key:
                 arguments["is_partition_key"] = True
-            elif nullable:
-                arguments.setdefault("nullable", True)
             fields.append((name, given["dtype"], arguments))
         return fields
+
+
+def asked_of(new: NewCollection) -> dict[str, Any]:
+    """What is asked for, by name."""
+    return {one.name: getattr(new, one.name) for one in fields(new)}
 
 
 def new_schema(
@@ -217,7 +268,7 @@ def _indexes(given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
             "the second for full-text search."
         )
     dense, sparse = ([dict(one) for one in listed] + [{}, {}])[:2]
-    if dense and (metric := dense.setdefault("metric_type", "IP")) not in METRICS:
+    if (metric := dense.get("metric_type", "IP")) not in METRICS:
         raise InputError(f"The metric of dense vectors is one of {', '.join(METRICS)}, not {metric!r}.")
     if sparse.pop("metric_type", "BM25") not in ("BM25", "IP"):
         raise InputError("The metric of full-text search is BM25, and IP where a sparse model makes the vectors.")

@@ -88,6 +88,14 @@ def name_of(metadata: Any) -> str:
     return repr(metadata[SOURCE_KEY]) if named else "a document"
 
 
+def missing_field(metadata: Any, key: str) -> str:
+    """What to tell whoever stores a row without a field that each must have."""
+    return (
+        f"{name_of(metadata)} has no metadata {key!r}, which is a field of this collection that each row must have. "
+        f"Give it to all documents, or have a collection without that field (metadata_schema, partition_key_field)."
+    )
+
+
 def _most_bytes(plain: Any) -> int:
     """More bytes than a plain value has as JSON."""
     if isinstance(plain, str):

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..vectors import usable
 from .filters import is_text
 from .layout import MAX_VARCHAR, Layout, roots_of
-from .plain_metadata import PlainMetadata, name_of, plain_metadata
+from .plain_metadata import PlainMetadata, missing_field, name_of, plain_metadata
 from .searched_text import index_terms
 
 
@@ -55,9 +55,7 @@ def to_row(
             )
         row[layout.key_of(key) if layout.ours else key] = value
     for key in layout.metadata_fields - layout.nullable_fields - row.keys():
-        raise InputError(
-            f"{name_of(metadata)} has no metadata {key!r}, which is a field of this collection that each row must have."
-        )
+        raise InputError(missing_field(metadata, key))
     row.update(extra or {})
     if row_id is not None:
         row[layout.primary_field] = to_primary_key(layout, row_id)

@@ -133,7 +133,7 @@ class WriteMethods(StoreMembers):
             stored.add(list({row[layout.primary_field]: row for row in rows}.values()))
             return row_ids
 
-        return self._write(self.writable_layout(len(embeddings[0]) if embeddings else None), add)
+        return self._write(self.writable_layout(len(embeddings[0]) if embeddings else None, metadatas or [{}]), add)
 
     def _write(self, layout: Layout, write: Callable[[Layout, CollectionRows], T]) -> T:
         """Write to a collection, or to the one of the same embedding with which a rebuild took its place meanwhile."""
@@ -146,14 +146,23 @@ class WriteMethods(StoreMembers):
                 raise
             return write(now, self.collection.rows(now))
 
-    def writable_layout(self, dimension: int | None, *, language: str | None = None) -> Layout:
+    def writable_layout(
+        self, dimension: int | None, metadatas: Iterable[Mapping[str, Any]], *, language: str | None = None
+    ) -> Layout:
         """The layout of the collection, which is created if it is not there.
 
         Args:
             dimension: Length of the vectors; None for a store without an embedding.
+            metadatas: Of the first rows.
             language: Of the full-text analysis of a collection that is created; by default `language`.
+
+        Raises:
+            InputError: A row lacks a field that the collection is to have.
         """
-        return self.layout or self._create(dimension, language or self.language)
+        if (layout := self.layout) is not None:
+            return layout
+        self.collection.new.check_rows(metadatas, nullable=self.server.nullable)
+        return self._create(dimension, language or self.language)
 
     def to_rows(
         self,

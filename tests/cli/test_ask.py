@@ -139,6 +139,17 @@ class TestTheRememberedEmbedding:
         assert ran.exit_code == 1
         assert "GEMINI_API_KEY" in ran.error
 
+    def test_without_its_address_the_error_names_that_too(self, run: Run, docs: Path) -> None:
+        with OpenAIServer() as server:
+            model = ("--embeddings", "openai:m")
+            where = ("--embeddings-url", server.base_url, "--embeddings-key", server.key)
+            assert run("index", docs, *model, *where).exit_code == 0
+            ran = run("search", QUESTION)
+            assert ran.exit_code == 1
+            assert "vectors of 'openai:m'" in ran.error
+            assert "(--embeddings-url)" in ran.error
+            assert run("search", QUESTION, *where).exit_code == 0
+
     def test_none_searches_by_words_alone(
         self, run: Run, docs: Path, gemini: GeminiServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

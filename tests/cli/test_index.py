@@ -383,10 +383,31 @@ class TestANewCollection:
 
         assert again.exit_code == 0
         assert caplog.text.count("its dense index has index_type FLAT, not HNSW") == 1
+        caplog.clear()
         rebuilt = run("index", docs, "--index-params", '{"index_type": "HNSW"}', "--rebuild")
-        assert rebuilt.exit_code == 0
+        assert (rebuilt.exit_code, caplog.text.count("there already")) == (0, 0)
         with open_store("./milvus_demo.db") as store:
             assert store.client.describe_index(store.layout.name, "vector")["index_type"] == "HNSW"
+
+    def test_is_made_as_the_old_one_by_a_rebuild_that_says_nothing(
+        self, run: Run, docs: Path, openai: OpenAIServer
+    ) -> None:
+        made = ("--index-params", '{"index_type": "HNSW", "metric_type": "COSINE"}', "--partition-key-field", "source")
+        assert run("index", docs, "--embeddings", "openai:m", *made, "--num-partitions", 4).exit_code == 0
+        assert run("index", docs, "--rebuild").exit_code == 0
+        assert run("index", docs, "--rebuild", "--chunk-size", 500).exit_code == 0
+
+        with open_store("./milvus_demo.db") as store:
+            index = store.client.describe_index(store.layout.name, "vector")
+            assert (index["index_type"], index["metric_type"]) == ("HNSW", "COSINE")
+            fields = store.client.describe_collection(store.layout.name)["fields"]
+            assert [field["name"] for field in fields if field.get("is_partition_key")] == ["source"]
+
+    def test_a_partition_key_that_files_have_not_leaves_no_collection(self, run: Run, docs: Path) -> None:
+        ran = run("index", docs, "--partition-key-field", "tenant")
+        assert ran.exit_code == 2
+        assert "has no metadata 'tenant'" in ran.error
+        assert run("index", docs).exit_code == 0
 
     def test_a_partition_key_that_files_have(self, run: Run, docs: Path) -> None:
         ran = run("index", docs, "--partition-key-field", "source", "--num-partitions", 4)

@@ -41,7 +41,12 @@ def cluster() -> Iterator[Any]:
         patch.setenv("RAY_AUTH_MODE", "disabled")
         # Read from a cold disk, it starts slowly.
         patch.setenv("RAY_gcs_server_port_wait_time_s", str(int(PATIENCE_SECONDS)))
-        started = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        options: Any = {"initialize_head": True, "head_node_args": {"num_cpus": 2, "include_dashboard": False}}
+        try:
+            started = Cluster(**options)
+        except Exception:  # noqa: BLE001 - Ray raises no class of its own for it
+            # Its parts wait half a minute for each other, which is short beside other tests.
+            started = Cluster(**options)
         ray.init(started.address, log_to_driver=False, configure_logging=False)
         yield started
         ray.shutdown()

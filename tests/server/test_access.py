@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from milvus_rag.errors import SettingsError
-from milvus_rag.server.access import check_binding, default_hosts, is_loopback
+from milvus_rag.server.access import check_binding, default_hosts, is_loopback, warn_of_short_key
 from milvus_rag.server.settings import ServerSettings
+from milvus_rag.settings import load_settings
 from support.asgi import application
 from support.served import serving
 from support.waiting import PATIENCE_SECONDS
@@ -113,6 +114,29 @@ def test_loopback_needs_no_key(host: str) -> None:
     check_binding(ServerSettings(host=host))
     assert default_hosts(ServerSettings(host=host)) == ("localhost", "127.0.0.1", "[::1]")
     assert default_hosts(ServerSettings(host=host, server_key=KEY)) == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "is_told"),
+    [("192.168.1.7", "abc", True), ("192.168.1.7", KEY, False), ("127.0.0.1", "abc", False)],
+)
+def test_a_key_that_can_be_guessed_is_told(
+    host: str, key: str, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_short_key(ServerSettings(host=host, server_key=key))
+    assert ("it can be guessed" in caplog.text) == is_told
+    assert key not in caplog.text
+
+
+@pytest.mark.parametrize("proxies", ["10.0.0.5", "10.0.0.0/24", "*", "::1", "fd00::/8", "127.0.0.1, 10.0.0.0/8", ""])
+def test_a_proxy_is_an_address_or_a_network(proxies: str) -> None:
+    load_settings(ServerSettings, trusted_proxies=proxies)
+
+
+@pytest.mark.parametrize("proxies", ["foo", "10.0.0.0/99", "10.0.0.1/8", "10.0.0.1:80", "nginx, 10.0.0.1"])
+def test_any_other_proxy_is_refused(proxies: str) -> None:
+    with pytest.raises(SettingsError, match=r"--trust-proxy cannot be used: .* is no address or network"):
+        load_settings(ServerSettings, trusted_proxies=proxies)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.org", "localhost.example.org"])  # noqa: S104 - that it is refused is the test

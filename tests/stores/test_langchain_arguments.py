@@ -1,6 +1,7 @@
 """The arguments of langchain_milvus.Milvus: each is taken, or refused with what does the same here."""
 
 import inspect
+import pickle
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,6 +15,7 @@ from pymilvus import DataType, MilvusClient
 from milvus_rag import MarkdownLoader, MarkdownSplitter, MilvusStore, milvus_retriever, open_store, sync
 from milvus_rag.errors import CollectionSchemaError, FilterError, InputError
 from milvus_rag.stores.copying import copy_collection
+from milvus_rag.stores.new_collection import NewCollection, read_new_collection
 from milvus_rag.stores.opening import REFUSED, LangChainArguments
 from support.word_embeddings import WordEmbeddings
 
@@ -275,20 +277,55 @@ class TestFields:
             open_store(lite_uri, collection="theirs", embedding=WordEmbeddings(), vector_field="abstract")
 
 
-def test_a_copy_has_the_fields_of_the_source(tmp_path: Path) -> None:
-    made: Any = {"text_field": "body", "metadata_schema": TestFields.SCHEMA, "embedding": WordEmbeddings()}
+@pytest.mark.parametrize("given", [True, False])
+def test_a_copy_is_made_as_the_source(tmp_path: Path, given: bool) -> None:
+    made: Any = {"text_field": "body", "metadata_schema": TestFields.SCHEMA}
     index = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}}
-    with open_store(str(tmp_path / "one.db"), index_params=index, **made) as source:
+    properties = {"collection.ttl.seconds": 86_400}
+    own: Any = {"embedding": WordEmbeddings(), "index_params": index, "collection_properties": properties}
+    with (
+        open_store(str(tmp_path / "one.db"), **made, **own) as source,
+        open_store(str(tmp_path / "two.db"), embedding=WordEmbeddings(), **(made if given else {})) as target,
+    ):
         source.add_documents(NOTES)
-        with (
-            open_store(str(tmp_path / "plain.db"), embedding=WordEmbeddings()) as plain,
-            pytest.raises(InputError, match="metadata_schema that the source was made with"),
-        ):
-            copy_collection(source, plain)
-        with open_store(str(tmp_path / "two.db"), **made) as target:
-            assert copy_collection(source, target).rows == 3
-            assert target.get_by_ids(["g"]) == source.get_by_ids(["g"])
-            assert target.similarity_search("green tea", k=1, filter={"year": 2021})[0].id == "g"
+        assert copy_collection(source, target).rows == 3
+
+        assert target.get_by_ids(["g"]) == source.get_by_ids(["g"])
+        assert target.similarity_search("green tea", k=1, filter={"year": 2021})[0].id == "g"
+        assert dense_index(target)["index_type"] == "HNSW"
+        assert described(target)["properties"]["collection.ttl.seconds"] == "86400"
+        ours, theirs = described(target)["fields"], described(source)["fields"]
+        assert ours == theirs
+
+
+def test_a_copy_into_other_fields_is_refused(tmp_path: Path) -> None:
+    with (
+        open_store(str(tmp_path / "one.db"), text_field="body") as source,
+        open_store(str(tmp_path / "two.db"), text_field="content") as target,
+    ):
+        source.add_documents(NOTES)
+        with pytest.raises(InputError, match="metadata_schema that the source was made with"):
+            copy_collection(source, target)
+
+
+@pytest.mark.server
+def test_a_copy_from_milvus_lite_is_made_on_a_server_as_it_was_asked_for(
+    tmp_path: Path, server_uri: str, collection_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    index = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}}
+    own: Any = {"embedding": WordEmbeddings(), "full_text": False}
+    made: Any = {"index_params": index, "partition_key_field": "team", "num_partitions": 4}
+    with (
+        open_store(str(tmp_path / "one.db"), **own, **made) as source,
+        open_store(server_uri, collection=collection_name, **own) as target,
+    ):
+        source.add_documents(NOTES)
+        assert copy_collection(source, target).rows == 3
+        assert {**dense_index(target), "M": "8"} == dense_index(target)
+        if not target.server.partition_keys:
+            assert "'team' is a field like others" in caplog.text
+        assert target.similarity_search("green tea", k=1, filter={"team": "tea"})[0].id == "g"
+        target.drop()
 
 
 class TestIndexAndSearch:
@@ -332,6 +369,7 @@ class TestIndexAndSearch:
         assert opened(embedding=WordEmbeddings(dimension=16)).count() == 1
 
 
+COUNTS = ("total_rows", "indexed_rows", "pending_index_rows", "state")
 MADE_WITH: dict[str, Any] = {
     "index_params": {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}},
     "collection_properties": {"mmap.enabled": True},
@@ -404,10 +442,88 @@ class TestOfACollectionThatIsThere:
                 assert said in caplog.text
             store.drop()
 
+    def test_what_replaces_it_is_made_as_it_was_in_what_nobody_asked_for(
+        self, made: Any, collection_name: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        old = made()
+        new = open_store(
+            old.server.uri,
+            embedding=WordEmbeddings(),
+            collection=f"{collection_name}_2",
+            full_text=old.server.lite,
+            collection_properties={"collection.ttl.seconds": 86_400},
+        )
+        try:
+            new.collection.be_made_like(old.collection)
+            # As it travels to other processes.
+            with pickle.loads(pickle.dumps(new)) as there:  # noqa: S301 - our own
+                there.add_documents(NOTES)
+            assert dense_index(new) == {**dense_index(old), **{key: dense_index(new)[key] for key in COUNTS}}
+            ours, theirs = described(new), described(old)
+            for name in ("fields", "num_shards", "num_partitions", "consistency_level"):
+                assert ours[name] == theirs[name]
+            assert ours["properties"]["mmap.enabled"] == "true"
+            assert ours["properties"]["collection.ttl.seconds"] == "86400"
+            assert "there already" not in caplog.text
+        finally:
+            new.drop()
+            new.close()
+
+    def test_a_metric_that_nobody_names_stays(self) -> None:
+        old = read_new_collection(index_params={"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8}})
+        new = read_new_collection(index_params={"index_type": "FLAT"})
+        assert new.over(old).index == {"index_type": "FLAT", "metric_type": "COSINE"}
+        assert new.over(NewCollection()).metric == "IP"
+        assert NewCollection().over(old) == old
+
     def test_it_is_told_once_also_where_it_is_opened_again(self, made: Any, caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(3):
             made(index_params={"index_type": "IVF_FLAT", "metric_type": "COSINE"})
         assert caplog.text.count("there already") == 1
+
+
+class TestThatCannotBeHad:
+    """What a server refuses is named, and leaves no collection behind."""
+
+    def test_an_index(self, opened: Any) -> None:
+        store = opened(index_params={"index_type": "NOPE"})
+        with pytest.raises(
+            InputError, match=r"index_params=.*NOPE.* cannot be had here|Milvus Lite has no index 'NOPE'"
+        ):
+            store.add_documents(NOTES)
+        assert not store.exists
+        assert opened(index_params={"index_type": "FLAT", "metric_type": "COSINE"}).add_documents(NOTES)
+
+    @pytest.mark.server
+    def test_a_parameter_of_an_index(self, server_uri: str, collection_name: str) -> None:
+        named: Any = {"collection": collection_name, "full_text": False, "embedding": WordEmbeddings()}
+        with open_store(server_uri, **named, index_params={"index_type": "HNSW", "params": {"M": 100_000}}) as store:
+            with pytest.raises(InputError, match=r"index_params=.*100000.* cannot be had here"):
+                store.add_documents(NOTES)
+            assert not store.exists
+
+    @pytest.mark.server
+    def test_more_copies_than_nodes(self, server_uri: str, collection_name: str) -> None:
+        named: Any = {"collection": collection_name, "full_text": False, "embedding": WordEmbeddings()}
+        with open_store(server_uri, **named, replica_number=5) as store:
+            with pytest.raises(InputError, match="replica_number=5 cannot be had here"):
+                store.add_documents(NOTES)
+            assert not store.exists
+        with open_store(server_uri, **named) as store:
+            store.add_documents(NOTES)
+            with pytest.raises(InputError, match="replica_number=5"):
+                open_store(server_uri, **named, replica_number=5)
+            # Nothing is dropped that was there.
+            assert store.count() == 3
+            store.drop()
+
+    def test_a_partition_key_that_not_every_row_has(self, lite_uri: str) -> None:
+        with open_store(lite_uri, partition_key_field="tenant") as store:
+            with pytest.raises(InputError, match=r"no metadata 'tenant'.*partition_key_field"):
+                store.add_documents(NOTES)
+            assert not store.exists
+        with open_store(lite_uri) as store:
+            store.add_documents(NOTES)
 
 
 def test_sync_keeps_its_promise_on_such_a_collection(opened: Any, tmp_path: Path) -> None:
