@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _NUMBER = r"[0-9]{1,6}"
 _LIST = rf"{_NUMBER}(?:[ \t]*[,;\u2013-][ \t]*{_NUMBER})*"
@@ -32,6 +33,14 @@ _PLAIN = re.compile(rf"{_WORD}(?:(?:[ \t]+|\n(?!~)){_WORD})*")
 _JOINING = re.compile(r"[\[\u30100-9,;\u2013-]\Z")
 
 
+class _Read(NamedTuple):
+    """What of the text was read, and what of that is shown."""
+
+    length: int
+    shown: str
+    cites: bool = False
+
+
 class CitationFilter:
     """Lets an answer through as it comes, without citations of passages that there are not.
 
@@ -56,26 +65,33 @@ class CitationFilter:
     def feed(self, text: str) -> str:
         """Take more of the answer. Returns what can be shown now."""
         self._held += text
-        return "".join(self._known(at_end=False))
+        return "".join(read.shown for read in self._known(at_end=False))
 
     def finish(self) -> str:
         """Take note that the answer has ended. Returns the rest of it."""
-        return "".join(self._known(at_end=True))
+        return "".join(read.shown for read in self._known(at_end=True))
 
-    def _known(self, *, at_end: bool) -> Iterator[str]:
+    @classmethod
+    def only_citations(cls, answer: str, count: int) -> str:
+        """An answer in which no bracket is left but those of citations: of code, links and what is escaped they go."""
+        through = cls(count)
+        through._held = answer
+        shown = ((read.shown, read.cites) for read in through._known(at_end=True))
+        return "".join(text if cites else text.replace("[", " ").replace("\u3010", " ") for text, cites in shown)
+
+    def _known(self, *, at_end: bool) -> Iterator["_Read"]:
         while self._held:
             found = self._in_fence(at_end) if self._fence else self._outside(at_end)
             if found is None:
                 return
-            length, shown = found
-            taken, self._held = self._held[:length], self._held[length:]
+            taken, self._held = self._held[: found.length], self._held[found.length :]
             self._at_line_start = taken.endswith("\n") or (self._at_line_start and not taken.strip(" "))
-            self._last = shown or self._last
-            yield shown
+            self._last = found.shown or self._last
+            yield found
 
     # --- each gives how much of what is held was read, and what is shown of it; None while that is not known
 
-    def _in_fence(self, at_end: bool) -> tuple[int, str] | None:
+    def _in_fence(self, at_end: bool) -> "_Read | None":
         line, newline, _ = self._held.partition("\n")
         if self._at_line_start:
             bare = line.strip(" ")
@@ -86,7 +102,7 @@ class CitationFilter:
                 self._fence = ""
         return self._as_it_is(len(line) + len(newline))
 
-    def _outside(self, at_end: bool) -> tuple[int, str] | None:
+    def _outside(self, at_end: bool) -> "_Read | None":
         if self._at_line_start and (self._held[0] in " `~"):
             if not at_end and _FENCE_BEGUN.match(self._held):
                 return None
@@ -109,10 +125,10 @@ class CitationFilter:
         plain = _PLAIN.match(self._held, start)
         return self._as_it_is(plain.end() if plain else max(start, 1))
 
-    def _as_it_is(self, length: int) -> tuple[int, str]:
-        return length, self._held[:length]
+    def _as_it_is(self, length: int) -> "_Read":
+        return _Read(length, self._held[:length])
 
-    def _code(self, at_end: bool) -> tuple[int, str] | None:
+    def _code(self, at_end: bool) -> "_Read | None":
         ticks = _TICKS.match(self._held)
         assert ticks is not None  # noqa: S101 - it begins with one
         if ticks.end() == len(self._held) and not at_end:
@@ -126,7 +142,7 @@ class CitationFilter:
                 return self._as_it_is(closing.end())
         return self._as_it_is(ticks.end()) if paragraph_end or at_end else None
 
-    def _closing(self, at_end: bool) -> tuple[int, str] | None:
+    def _closing(self, at_end: bool) -> "_Read | None":
         """A bracket's end: of a link, if an address follows."""
         if len(self._held) == 1:
             return self._as_it_is(1) if at_end else None
@@ -136,7 +152,7 @@ class CitationFilter:
             return self._as_it_is(address.end())
         return None if not at_end and _ADDRESS_BEGUN.match(self._held, 1) else self._as_it_is(1)
 
-    def _bracket(self, start: int, at_end: bool) -> tuple[int, str] | None:
+    def _bracket(self, start: int, at_end: bool) -> "_Read | None":
         """What begins with a bracket, with the blanks before it: they go where the citation goes."""
         found = CITATION.match(self._held, start)
         if not at_end and _BEGUN.match(self._held, start):
@@ -158,9 +174,9 @@ class CitationFilter:
         numbers = self._numbers(found["double"] or found["plain"] or found["wide"])
         if not numbers:
             joins = _JOINING.search(self._held[:start] or self._last)
-            return end, "\u2026" if joins else ""
+            return _Read(end, "\u2026" if joins else "")
         self.cited += [number for number in numbers if number not in self.cited]
-        return end, f"{self._held[:start]}[{', '.join(map(str, numbers))}]"
+        return _Read(end, f"{self._held[:start]}[{', '.join(map(str, numbers))}]", cites=True)
 
     def _numbers(self, given: str) -> list[int]:
         """The passages of a list of numbers and ranges, each once."""

@@ -10,14 +10,12 @@ from typing_extensions import TypedDict
 from ..chunk_keys import END_LINE_KEY, SOURCE_KEY, START_LINE_KEY, headings_of, path_of
 from ..markdown.sentences import sentences
 from ..text_analysis import analyse
-from .citation_filter import CITATION
+from .citation_filter import CITATION, CitationFilter
 
 # From this part of a sentence's words on that its passage has, the passage is said to support it.
 SUPPORT = 0.5
 
 _NUMBERS = re.compile("[0-9]+")
-_FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(?:.*?^ {0,3}\1[`~]*[ \t]*$|.*)", re.MULTILINE | re.DOTALL)
-_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _QUOTED = re.compile(r"^ {0,3}> ?", re.MULTILINE)
 _PARAGRAPH_END = re.compile(r"\n[ \t]*\n|\n(?=[ \t]*(?:[-*+]|[0-9]+[.)])[ \t])")
 # Citations at the beginning of a sentence, which are of the one before it: they stand behind its full stop.
@@ -63,24 +61,24 @@ def citations_of(answer: str, documents: Sequence[Document], *, language: str = 
     least: dict[int, float] = {}
     # Each passage is read once, however often it is cited.
     terms = cache(lambda number: _terms_of(documents[number - 1], language))
-    for sentence, numbers in cited_sentences(answer):
+    for sentence, numbers in cited_sentences(answer, len(documents)):
         said = set(analyse(sentence, language))
         for number in numbers:
-            if 1 <= number <= len(documents):
-                held = said & terms(number)
-                overlap = len(held) / len(said) if said else 0.0
-                least[number] = min(overlap, least.get(number, 1.0))
+            overlap = len(said & terms(number)) / len(said) if said else 0.0
+            least[number] = min(overlap, least.get(number, 1.0))
     return [_citation(number, documents[number - 1], least[number]) for number in sorted(least)]
 
 
-def cited_sentences(answer: str) -> Iterator[tuple[str, list[int]]]:
+def cited_sentences(answer: str, count: int) -> Iterator[tuple[str, list[int]]]:
     """Each sentence of an answer that cites something, without its citations, and the numbers that it cites.
 
     Citations behind a sentence's full stop are that sentence's; those below a quotation are the quotation's.
+
+    Args:
+        answer: What `CitationFilter` let through.
+        count: How many passages there are.
     """
-    text = _FENCED.sub(_without_brackets, answer)
-    text = _CODE_SPAN.sub(_without_brackets, text)
-    for paragraph in _PARAGRAPH_END.split(text):
+    for paragraph in _PARAGRAPH_END.split(CitationFilter.only_citations(answer, count)):
         lines: list[str] = []
         for line in _QUOTED.sub("", paragraph).split("\n"):
             if line.lstrip().startswith(_ATTRIBUTION) and (numbers := _numbers(line)):
@@ -106,10 +104,6 @@ def _by_sentences(paragraph: str) -> Iterator[tuple[str, list[int]]]:
 def _numbers(text: str) -> list[int]:
     lists = (found["double"] or found["plain"] or found["wide"] for found in CITATION.finditer(text))
     return [int(number) for given in lists for number in _NUMBERS.findall(given)]
-
-
-def _without_brackets(code: re.Match[str]) -> str:
-    return code[0].replace("[", " ").replace("\u3010", " ")
 
 
 def _terms_of(document: Document, language: str) -> set[str]:

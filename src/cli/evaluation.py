@@ -146,20 +146,36 @@ def _measure(
     *,
     json: bool,
 ) -> None:
+    from dataclasses import asdict
+
     from ..evaluation.chart import check_chart, save_chart
     from ..evaluation.configurations import evaluate as evaluate_all
     from ..evaluation.measures import MAIN
+    from ..evaluation.unfound import Unfound, told
 
     asked = _read(questions)
     if plot:
         check_chart(plot)
-    results = evaluate_all(settings, asked, docs=docs, tried=tried, budget=budget, say=say, on_indexed=reports)
+    missing: list[Unfound] = []
+    results = evaluate_all(
+        settings,
+        asked,
+        docs=docs,
+        tried=tried,
+        budget=budget,
+        say=say,
+        on_indexed=reports,
+        on_unfound=missing.extend,
+    )
+    if missing:
+        say(told(missing, len(asked)))
     if plot:
         save_chart(results, plot, questions=len(asked))
     if json:
         print_json(
             {
                 "questions": len(asked),
+                "unfound": [asdict(each) for each in missing],
                 "budget": budget,
                 "results": [result.as_dict() for result in results],
                 "comparisons": _comparisons(results),
@@ -235,6 +251,9 @@ def _make(
     finally:
         if target is not None:
             target.close()
+            if not made and path is not None:
+                # The next try is not to be refused for it.
+                Path(path).unlink()
     if json:
         print_json({"wanted": n, "questions": made, "refused": refused})
     say(f"{len(made)} of {n} questions made of {len(chunks):,} chunks. Read them: those that nobody asks mislead.")

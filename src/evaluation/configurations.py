@@ -20,6 +20,7 @@ from ..stores.milvus import MilvusStore
 from .evidence import BUDGET
 from .measures import DEPTH, Result, measure
 from .questions import Question
+from .unfound import Unfound, unfound
 
 CUTTING: Final = ("splitter", "chunk_size")
 """Settings of which each value needs an index of its own."""
@@ -27,6 +28,10 @@ SEARCHING: Final = ("mode", "fusion", "weights", "expand", "reranker")
 """Settings of which one index has all values."""
 # What only a hybrid search has.
 _OF_HYBRID = ("fusion", "weights")
+
+
+# Chunks of a collection in which the questions' passages are looked for.
+_MOST_READ = 200_000
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,7 @@ def evaluate(
     budget: float = BUDGET,
     say: Callable[[str], None] = lambda _: None,
     on_indexed: Callable[[Sequence[SyncReport]], None] = lambda _: None,
+    on_unfound: Callable[[Sequence[Unfound]], None] = lambda _: None,
 ) -> list[Result]:
     """Measure every combination of ways to cut and to search.
 
@@ -127,6 +133,7 @@ def evaluate(
         budget: Tokens that a model may read, for the measure of what it gets.
         say: Told what is going on.
         on_indexed: Given the reports of each index; files that failed are not in it.
+        on_unfound: Given the questions whose passage is not in the collection, if there are any; they count as missed.
 
     Returns:
         Results in the order of the combinations.
@@ -145,11 +152,21 @@ def evaluate(
     results: dict[int, Result] = {}
     for cut in _distinct(way.cut for way in ways):
         with indexed(settings, docs, cut=cut, say=say, on_indexed=on_indexed) as (own, store):
+            if not results:
+                _look_for(questions, store, on_unfound)
             for at, way in enumerate(ways):
                 if way.cut == cut:
                     _check_fused(way, store)
                     results[at] = _measured(own, store, way, questions, budget)
     return [results[at] for at in range(len(ways))]
+
+
+def _look_for(
+    questions: Sequence[Question], store: MilvusStore, on_unfound: Callable[[Sequence[Unfound]], None]
+) -> None:
+    # All rows are read for it.
+    if store.count() <= _MOST_READ and (missing := unfound(questions, store.find_all({}))):
+        on_unfound(missing)
 
 
 def _distinct(cuts: Iterator[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

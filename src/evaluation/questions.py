@@ -140,13 +140,14 @@ def _question(given: Any) -> Question:
 
 def _passage(given: Mapping[str, Any]) -> Passage:
     places = [key for key in ("start", "end") if given.get(key) is not None]
+    file = _text(given, "file").removeprefix("./")
     if not places:
-        return Passage(_text(given, "file"), _text(given, "text"))
+        return Passage(file, _text(given, "text"))
     start, end = _place(given, "start"), _place(given, "end")
     if start >= end:
         raise ValueError(f"'start' is before 'end', and not {start} and {end}")
     text = _text(given, "text") if given.get("text") is not None else ""
-    return Passage(_text(given, "file"), text, start, end)
+    return Passage(file, text, start, end)
 
 
 def _place(given: Mapping[str, Any], key: str) -> int:

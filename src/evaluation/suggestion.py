@@ -14,6 +14,7 @@ from .configurations import CUTTING, SEARCHING, Configuration, evaluate, written
 from .measures import MAIN, Result
 from .questions import Question
 from .significance import LEVEL, Difference
+from .unfound import told
 
 # What is less is not worth a setting that somebody has to know of.
 _LEAST_GAIN = 0.01
@@ -153,7 +154,16 @@ def suggest(
             "chunks of other sizes are tried, or an embedding (--embeddings)."
         )
     ways = [_way(settings, change, is_cut=bool(docs)) for change in ({}, *changes)]
-    now, *results = evaluate(settings, questions, docs=docs, ways=ways, budget=budget, say=say, on_indexed=on_indexed)
+    now, *results = evaluate(
+        settings,
+        questions,
+        docs=docs,
+        ways=ways,
+        budget=budget,
+        say=say,
+        on_indexed=on_indexed,
+        on_unfound=lambda missing: say(told(missing, len(questions))),
+    )
     return judged(now, list(zip(changes, results, strict=True)))
 
 

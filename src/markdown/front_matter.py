@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import yaml
@@ -21,6 +22,9 @@ DESCRIBING_KEYS = ("description", "summary", "keywords", "tags", "aliases")
 FrontMatterValue: TypeAlias = str | int | float | bool | list[str | int | float | bool]
 
 _FIRST_KEY = re.compile(r"""\{|["']?\w[^:]{0,200}:(?:\s|$)""")
+_KEY = re.compile(r"[\w-]+:(?:\s|$)")
+# A key with what nobody would take for anything but text, and no more of it than a title or a description has.
+_PROSE = re.compile(r"([\w-]+):[ \t]+([^\W_][^\x00-\x1f\x7f]{0,500}?|[@`%][^\x00-\x1f\x7f]{1,500}?)[ \t\r]*")
 _FIRST_TOML = re.compile(r"""\[|["']?[\w-][^=]{0,200}=""")
 _FIRST_JSON = re.compile('"')
 
@@ -93,14 +97,18 @@ def front_matter_fields(lines: Sequence[str]) -> dict[str, FrontMatterValue]:
 
     Returns:
         Strings, numbers, booleans, dates (as ISO 8601 strings) and lists of these by their key. Nested mappings,
-        nulls and numbers that JSON cannot express are left out. Front matter that is not valid has no fields.
+        nulls and numbers that JSON cannot express are left out. Of YAML that is not valid the fields count that are,
+        and what stands behind a key in its line; TOML and JSON that are not valid have no fields.
     """
     length = front_matter_length(lines)
     if not length:
         return {}
     match lines[0].removeprefix("\ufeff").rstrip():
         case "---":
-            loaded = _yaml("\n".join(lines[1 : length - 1]))
+            own = lines[1 : length - 1]
+            loaded = _yaml("\n".join(own))
+            if loaded is None:
+                loaded = _field_by_field(own)
         case "+++":
             loaded = _toml("\n".join(lines[1 : length - 1]))
         case _:
@@ -135,6 +143,22 @@ def _yaml(text: str) -> object:
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, IndexError, KeyError, RecursionError):
         # PyYAML lets the errors of its constructors through: an impossible date, an endless number, a nesting too deep.
         return None
+
+
+def _field_by_field(lines: Sequence[str]) -> dict[str, object]:
+    """Fields of YAML that is broken somewhere, each by itself: ``title: Fix: the pump`` is the commonest mistake.
+
+    What does not parse and stands in one line behind its key is its text; all else that does not parse is left out.
+    """
+    fields: dict[str, object] = {}
+    starts = [at for at, line in enumerate(lines) if _KEY.match(line)]
+    for start, end in pairwise([*starts, len(lines)]):
+        read = _yaml("\n".join(lines[start:end]))
+        if isinstance(read, dict):
+            fields |= read
+        elif (found := _PROSE.fullmatch(lines[start])) and not any(map(str.strip, lines[start + 1 : end])):
+            fields[found[1]] = found[2]
+    return fields
 
 
 def _toml(text: str) -> object:

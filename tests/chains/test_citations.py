@@ -39,7 +39,9 @@ def chain_of(reply: str, **options: Any) -> Runnable[Any, Any]:
     ],
 )
 def test_each_citation_is_of_a_sentence(answer: str, found: list[tuple[str, list[int]]]) -> None:
-    cited = [(" ".join(sentence.split()).replace(" .", "."), numbers) for sentence, numbers in cited_sentences(answer)]
+    cited = [
+        (" ".join(sentence.split()).replace(" .", "."), numbers) for sentence, numbers in cited_sentences(answer, 3)
+    ]
 
     assert cited == found
 

@@ -56,6 +56,43 @@ def test_splitters_are_compared_on_files_and_leave_nothing_behind(docs: Path, qu
     assert not list(tmp_path.glob("*.db"))
 
 
+def test_a_question_whose_passage_is_nowhere_is_told(docs: Path, questions: Path) -> None:
+    wrong = [
+        {"question": "Which file?", "file": "nofile.md", "text": "port 19530"},
+        {"question": "Which text?", "file": "network.md", "text": "port 2"},
+        {
+            "question": "Which one?",
+            "passages": [{"file": "no.md", "text": "x"}, {"file": "storage.md", "text": "Logs"}],
+        },
+        {"question": "In this folder?", "file": "./storage.md", "text": "Logs rotate."},
+    ]
+    with questions.open("a") as file:
+        file.writelines(f"{json.dumps(question)}\n" for question in wrong)
+
+    for arguments in ([], ["--suggest"]):
+        told = run_eval(questions, "--docs", docs, *arguments).stderr
+        assert "Note: 2 of 6 questions name a passage that is not in the collection" in told
+        assert "'Which file?' (there is no nofile.md)" in told
+        assert "'Which text?' (its text is nowhere in network.md)" in told
+        assert "Which one?" not in told
+    assert json.loads(_run(questions, "--docs", docs, "--json"))["unfound"] == [
+        {"question": "Which file?", "reason": "there is no nofile.md"},
+        {"question": "Which text?", "reason": "its text is nowhere in network.md"},
+    ]
+
+
+def test_a_passage_that_chunks_cut_in_two_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    words = [f"word{number}" for number in range(400)]
+    (folder / "long.md").write_text(f"# Long\n\n{' '.join(words)}\n")
+    path = tmp_path / "questions.jsonl"
+    path.write_text(json.dumps({"question": "Which?", "file": "long.md", "text": " ".join(words[50:350])}))
+    for splitter in ("markdown", "marker"):
+        found = json.loads(_run(path, "--docs", folder, "--splitter", splitter, "--chunk-size", 300, "--json"))
+        assert found["unfound"] == []
+
+
 def test_an_index_is_measured_as_it_is(docs: Path, questions: Path) -> None:
     CliRunner().invoke(app, ["index", str(docs)], catch_exceptions=False)
     table = _run(questions, "--mode", "full_text")

@@ -124,6 +124,20 @@ def test_fewer_than_wanted_is_told_by_the_exit_code(docs: Path, monkeypatch: pyt
     assert "0 of 5 questions made of 2 chunks" in ran.stderr
 
 
+def test_where_none_was_made_no_file_is_in_the_way_of_the_next_try(
+    docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "made.jsonl"
+    with ScriptedChat("No idea.") as server:
+        _environment(monkeypatch, server)
+        assert run_eval(path, "--docs", docs, "--make-questions", 1, "--llm", "openai:tiny").exit_code == 1
+        assert not path.exists()
+        monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+        with pytest.raises(AuthenticationError):
+            run_eval(path, "--docs", docs, "--make-questions", 1, "--llm", "openai:tiny")
+        assert not path.exists()
+
+
 def test_a_model_that_cannot_be_asked_ends_it(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ScriptedChat("x") as server:
         _environment(monkeypatch, server)

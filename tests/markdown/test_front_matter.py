@@ -74,21 +74,41 @@ half: "\\ud800"
 @pytest.mark.parametrize(
     "yaml",
     [
-        "title: Foo: bar",
         '"only: a string"',
         "a: [",
         "a: !!python/object/apply:os.system ['true']",
-        "a: 2024-99-99",
         "a: 0x" + "f" * 10_000,
         "a: " + "9" * 10_000,
         "a: " + "[" * 6_000,
         "a: " + "- " * 6_000,
-        "a: &x [1]\nb: *x",
         "a: \x00",
     ],
 )
 def test_what_is_not_valid_or_not_harmless_has_no_fields(yaml: str) -> None:
     assert fields(yaml) == {}
+
+
+@pytest.mark.parametrize(
+    ("yaml", "read"),
+    [
+        ("title: Fix: the pump\ntags: [a, b]", {"title": "Fix: the pump", "tags": ["a", "b"]}),
+        (
+            "title: Fix: the pump\ndescription: |\n  Two\n  lines.\n",
+            {"title": "Fix: the pump", "description": "Two\nlines.\n"},
+        ),
+        ("title: @home\nbroken: [\ntags:\n  - a\n  - b", {"title": "@home", "tags": ["a", "b"]}),
+        (
+            "title: 100% sure: yes\ndraft: false\nold: &x [1]\nnew: *x",
+            {"title": "100% sure: yes", "draft": False, "old": [1]},
+        ),
+        ("title: a: b\n  c: d\nsummary: Fine.", {"summary": "Fine."}),
+        ("date: 2024-99-99\ntitle: T", {"date": "2024-99-99", "title": "T"}),
+        ("broken: [a,\n  b\ntitle: T", {"title": "T"}),
+        ("title: Q: why?  \r\ntags: a\r", {"title": "Q: why?", "tags": "a"}),
+    ],
+)
+def test_one_broken_field_spoils_no_other(yaml: str, read: dict[str, object]) -> None:
+    assert fields(yaml) == read
 
 
 @settings(deadline=None)

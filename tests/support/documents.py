@@ -127,7 +127,7 @@ def prices_xlsx(rows: int = 300) -> bytes:
     for number in range(rows):
         prices.append([f"Widget {number}", number + 0.5, dt.date(2024, 1, 1) + dt.timedelta(number)])
     staff = workbook.create_sheet("Staff & guests")
-    for row in (["As of May"], ["Name", "Desk"], ["Ann", 12], [], ["Bo", 13]):
+    for row in (["As of May"], ["Name", "Desk"], ["Ann", 12], [], ["Bo", 1234567890123456]):
         staff.append(row)
     file = io.BytesIO()
     workbook.save(file)

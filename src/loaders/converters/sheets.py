@@ -11,6 +11,8 @@ from .tables import cell_text, table_lines
 from .zipped import ZippedXml
 
 _MOST_CELLS = 5_000_000
+# Whole numbers below it are written out, such as the long ids of records.
+_WRITTEN_OUT = 1e21
 
 
 def convert(content: bytes, shown: str) -> Converted:
@@ -92,7 +94,8 @@ def _text(value: Any) -> str:
     match value:
         case bool():
             return "yes" if value else "no"
-        case float() if value.is_integer() and abs(value) < 1e15:
+        case float() if value.is_integer() and abs(value) < _WRITTEN_OUT:
+            # A spreadsheet keeps 15 digits, and zeros stand behind them.
             return str(int(value))
         case float():
             # 0.1 + 0.2 as a spreadsheet shows it.
