@@ -131,9 +131,11 @@ def _open_as_built(settings: Settings) -> "MilvusStore":
 
 def _kept(settings: Settings) -> "AbstractContextManager[None]":
     """Keep a Milvus Lite database open between two stores: its files are read once."""
-    from .stores.connection import is_file_uri
+    from .stores.connection import check_uri, is_file_uri
     from .stores.lite import LITE_DATABASES, database_path
 
+    # Before anything is written to a folder that is no database.
+    check_uri(settings.uri)
     is_there = is_file_uri(settings.uri) and Path(settings.uri).is_dir()
     return LITE_DATABASES.kept(database_path(settings.uri)) if is_there else nullcontext()
 

@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command runs, so that ``--help`` answers at once.
 """
 
+import errno
 import gc
 import logging
 import sys
@@ -73,6 +74,10 @@ def _global_options(
     configure_logging(verbose=verbose)
 
 
+def _where(exc: OSError) -> str:
+    return f", for {exc.filename}" if exc.filename else ""
+
+
 def main() -> None:
     """Run the command; an error is one line on stderr and exit code 1, or 2 for what the command was given."""
     print_in_any_locale()
@@ -86,6 +91,9 @@ def main() -> None:
         sys.exit(2 if isinstance(exc, InputError | UnknownProviderError) else 1)
     except Exception as exc:
         logger.info("Where it happened:", exc_info=exc)
+        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            say(f"Error: There is no room left on the disk{_where(exc)}. Make room, and run it again.")
+            sys.exit(1)
         message = " ".join(str(exc).split()) or "no message"
         say(f"Error: {message} ({type(exc).__name__}). This was not foreseen: milvus-rag --verbose shows where.")
         sys.exit(1)

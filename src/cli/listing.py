@@ -21,4 +21,5 @@ def providers(json: o.Json = False) -> None:
         typer.echo(f"  chat        {row.chat_model}")
         typer.echo(f"  embeddings  {row.embedding_model}")
         typer.echo(f"  key         {' or '.join(row.key_variables) or 'none'}\n")
+    typer.echo("Ready is what has all that it needs; whether a server answers there, nobody was asked.")
     typer.echo("Choose by name: --llm PROVIDER[:MODEL], --embeddings PROVIDER[:MODEL], or --provider for both.")

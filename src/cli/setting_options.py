@@ -1,15 +1,22 @@
 """Options that are made of the settings."""
 
 import inspect
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any
 
 import typer
 
 from ..server.setting_fields import ServerSettingFields
-from ..setting_fields import DeclaredSetting, Group, declared_settings
+from ..setting_fields import PREFIX, DeclaredSetting, Group, declared_settings
 
+logger = logging.getLogger(__name__)
+
+# How alike a variable's name and a setting's are where one is taken for a slip of the other.
+_NEARLY = 0.8
 _SEVERAL = "may be given several times"
 _SETTINGS = declared_settings(ServerSettingFields)
 
@@ -71,6 +78,7 @@ def _read(
     # Imported here, since the help does without them.
     from ..settings import Settings, load_settings
 
+    _warn_of_misspelt(frozenset(name for name in os.environ if name.startswith(PREFIX)))
     settings_type: type[Settings] = Settings
     if Group.SERVER in groups:
         from ..server.settings import ServerSettings
@@ -82,6 +90,17 @@ def _read(
     }
     # An option that may be given several times is an empty list where it was not.
     return load_settings(settings_type, **{name: value for name, value in given.items() if value != []}), tried
+
+
+@cache
+def _warn_of_misspelt(variables: frozenset[str]) -> None:
+    """Say it where a variable is nearly one of ours. Others may be other programs': Kubernetes sets some by itself."""
+    known = {setting.variable.removeprefix(PREFIX) for setting in _SETTINGS.values()}
+    for variable in sorted(variables):
+        name = variable.removeprefix(PREFIX)
+        near = get_close_matches(name, known, 1, _NEARLY) if name not in known else []
+        if near:
+            logger.warning("%s is no setting, and has no effect. Is %s%s meant?", variable, PREFIX, near[0])
 
 
 def _option(setting: DeclaredSetting, kind: Any, help: str) -> inspect.Parameter:

@@ -79,6 +79,25 @@ def why_some_stay(undecided: Mapping[str, Fate], *, gave_any: bool) -> list[str]
     return notes
 
 
+def of_what_is_left_out(sources: Collection[str]) -> list[str]:
+    """What to tell a user of files that were indexed, are there, and are not chosen this time."""
+    if not sources:
+        return []
+    return [
+        f"{len(sources)} files that glob and exclude leave out this time were indexed before, and stay in the index: "
+        f"{examples(sources)}. To have them out of it, build it anew without them (--rebuild --drop-others), or delete "
+        f"them with store.delete(filter={{'source': …}})."
+    ]
+
+
+def of_another_place(place: str, gone: Collection[str]) -> list[str]:
+    """What to tell a user who gave the name of one folder to another, both of which are there."""
+    return [
+        f"By its name this is what was indexed from {place}, which is still there: {len(gone)} files that are not here "
+        f"were removed from the index, {examples(gone)}. Two folders that are to be searched both need two names."
+    ]
+
+
 def of_leftovers(left: Leftovers, place_of: Callable[[str], str | None], *, former: Collection[str] = ()) -> list[str]:
     """What to tell a user of rows that other roots have.
 

@@ -55,10 +55,13 @@ def check_nothing_is_lost(
         return
     lost = elsewhere.lost(_row_ids(loaders, splitter))
     if lost:
+        why = "they are not below its paths"
+        give = "Give all paths that the index is to hold (milvus-rag index A B --rebuild)"
+        if all(map(elsewhere.leaves_out, lost)):
+            why, give = "its glob and exclude leave them out", "Choose them too"
         raise InputError(
-            f"The index {index.name!r} also holds {len(lost)} files that this rebuild would drop, since they are not "
-            f"below its paths: {examples(lost)}{elsewhere.named(lost)}. Give all paths that the index is to hold "
-            f"(milvus-rag index A B --rebuild), or say that the others may go (--drop-others)."
+            f"The index {index.name!r} also holds {len(lost)} files that this rebuild would drop, since {why}: "
+            f"{examples(lost)}{elsewhere.named(lost)}. {give}, or say that the others may go (--drop-others)."
         )
 
 
@@ -102,6 +105,10 @@ class _Elsewhere:
             inside = (name for name, prefix in scope.inside.items() if scope.covers(prefix + (row.source or "")))
             ours |= {*inside, *scope.former}
         return tuple(root for root in row.roots if root not in ours)
+
+    def leaves_out(self, source: str) -> bool:
+        """Whether a loader would give a source, were it chosen."""
+        return any(scope.leaves_out(source) for scope in self._scopes)
 
     def named(self, lost: Mapping[str, tuple[str, ...]]) -> str:
         """The folders of some sources, as far as they are remembered."""

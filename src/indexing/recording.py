@@ -90,6 +90,7 @@ class Recording:
         self.known: set[str] = set()
         self._root = scope.root
         self._covers = scope.covers
+        self._leaves_out = scope.leaves_out
         self._are_new = scope.is_new
         self._looking: Future[dict[str, SourceRows]] | None = None
         self._versions: dict[str, _Version] = {}
@@ -174,6 +175,10 @@ class Recording:
             for source, rows in self._found.items()
             if source not in self.known and rows.rows > self._kept(source) and self._covers(source)
         ]
+
+    def left_out(self) -> list[str]:
+        """Sources of this root whose files are there, and which are not chosen any more."""
+        return sorted(source for source in self._found if source not in self.known and self._leaves_out(source))
 
     def due(self, failed: Collection[str]) -> dict[str, str]:
         """What is to be recorded, by the id of the row that keeps it. Of what failed, nothing is."""

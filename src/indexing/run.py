@@ -224,6 +224,7 @@ class SyncRun:
         remarks += [note] if note else []
         remarks += notes.what_is_not_found(self._seen.cut)
         remarks += notes.of_other_shards(self._reader.others)
+        remarks += notes.of_what_is_left_out(self._recording.left_out())
         writer.drain()
         remarks += self._language_taken(indexed, writer)
         complete = self._reader.error is None
@@ -329,6 +330,8 @@ class SyncRun:
             )
         report.notes += notes.why_some_stay(left.undecided, gave_any=given.gave_any)
         report.notes += notes.of_leftovers(left, self._place_of, former=self._scope.former)
+        if left.gone_sources and (place := self._scope.other_place) is not None:
+            report.notes += notes.of_another_place(place, left.gone_sources)
         report.moved += left.claimed
         report.removed = len(left.replaced) + len(left.gone)
         report.pruned = sorted(left.gone_sources)

@@ -83,6 +83,20 @@ class Scope:
             return False
         return self.identity.gives(source.removeprefix(self.prefix))
 
+    def leaves_out(self, source: str) -> bool:
+        """Whether a source's file is below the folder that is loaded, and is not chosen."""
+        if self.identity.shard is not None or not source.startswith(self.prefix) or self.covers(source):
+            return False
+        return _is_folder(self.identity.place or "") and self._exists(source) is True
+
+    @property
+    def other_place(self) -> str | None:
+        """Where else what the user calls by this name was, and still is something."""
+        known = next((known for known in self.known if known.is_called(self.root)), None) if self.is_own else None
+        if known is None or known.place in (None, REMOTE) or _is_gone(known.place):
+            return None
+        return None if _is_same(known.place, self.identity.place) else known.place
+
     def fate(self, source: str, *, gave_any: bool) -> Fate:
         """What becomes of a source of this root that the loader did not give.
 

@@ -99,6 +99,12 @@ class TestTheDatabase:
     def test_a_name_that_is_no_database(self, run: Run, docs: Path) -> None:
         assert "ends with .db" in refused(run, "index", docs, "--uri", "database.sqlite", code=2)
 
+    @pytest.mark.parametrize("command", [["index"], ["ask", "Where?", "--docs"]])
+    def test_a_folder_that_is_no_database_stays_as_it_is(self, run: Run, docs: Path, command: list[str]) -> None:
+        before = sorted(docs.rglob("*"))
+        assert "ends with .db" in refused(run, *command, docs, "--uri", docs, code=2)
+        assert sorted(docs.rglob("*")) == before
+
     def test_a_server_that_is_down(self, run: Run, docs: Path) -> None:
         message = refused(run, "index", docs, "--uri", "http://user:secret@127.0.0.1:1")
         assert "No Milvus answers at http://127.0.0.1:1" in message
@@ -210,6 +216,23 @@ class TestOptionsAndSettings:
         monkeypatch.setenv("MILVUS_RAG_K", "three")
         assert refused(run, "ask", "Where?", code=2).startswith("MILVUS_RAG_K cannot be used: ")
 
+    def test_a_variable_that_is_misspelt_is_told(
+        self, run: Run, indexed: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        # As Kubernetes sets it for a service of this name.
+        monkeypatch.setenv("MILVUS_RAG_SERVICE_HOST", "10.0.0.1")
+        monkeypatch.setenv("MILVUS_RAG_CHUNKSIZE", "500")
+        assert run("search", "Where?").exit_code == 0
+        (warning,) = [record.getMessage() for record in caplog.records if "is no setting" in record.getMessage()]
+        assert warning == "MILVUS_RAG_CHUNKSIZE is no setting, and has no effect. Is MILVUS_RAG_CHUNK_SIZE meant?"
+
+    def test_a_line_of_env_that_is_misspelt_is_told(
+        self, run: Run, indexed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / ".env").write_text("MILVUS_RAG_EMBEDDING=none\n")
+        assert run("search", "Where?").exit_code == 0
+        assert "MILVUS_RAG_EMBEDDING is no setting, and has no effect. Is MILVUS_RAG_EMBEDDINGS meant?" in caplog.text
+
     def test_a_line_of_env_that_cannot_be_used(self, run: Run, indexed: Path, tmp_path: Path) -> None:
         (tmp_path / ".env").write_text("MILVUS_RAG_TIMEOUT=soon\n")
         assert refused(run, "ask", "Where?", code=2).startswith("MILVUS_RAG_TIMEOUT cannot be used: ")
@@ -229,6 +252,18 @@ class TestOptionsAndSettings:
         ran = run()
         assert ran.exit_code in (0, 2)  # typer changed its mind about it
         assert "Usage: milvus-rag" in ran.stdout + ran.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_is_full() -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-c", "from milvus_rag.cli import main; main()", "providers"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("Error: There is no room left on the disk")
+    assert "Traceback" not in ran.stderr
 
 
 class TestWhatNobodyForesaw:

@@ -43,6 +43,7 @@ TEXTS = {
     "weights": "0.3,0.7",
     "log_format": "text",
     "root_path": "/chat",
+    "trusted_proxies": "10.0.0.0/24",
 }
 
 

@@ -1,13 +1,14 @@
 """A rebuild drops nothing of the index without a word."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from milvus_rag import sync
+from milvus_rag import MarkdownLoader, sync
 from milvus_rag.errors import InputError
 from milvus_rag.indexing.rebuild import rebuild
-from support.pages import Lines, Pages, chunks_of
+from support.pages import Lines, Pages, chunks_of, written
 from support.rebuilding import Index
 
 OLD = {"a.md": "one\ntwo", "b.md": "three"}
@@ -97,3 +98,14 @@ def test_is_all_of_a_collection_that_another_program_made(lite: Index) -> None:
     with lite.open("other") as store:
         store.client.load_collection(lite.name)
         assert store.client.query(lite.name, ids=[1], output_fields=["text"])[0]["text"] == "theirs"
+
+
+def test_of_a_file_that_is_not_chosen_is_said_so(lite: Index, tmp_path: Path) -> None:
+    folder = written(tmp_path / "docs", {"a.md": "one", "drafts/d.md": "two"})
+    with lite.open() as store:
+        sync(MarkdownLoader(folder), Lines(), store)
+    chosen = [MarkdownLoader(folder, exclude=("drafts",))]
+    with pytest.raises(InputError, match=r"its glob and exclude leave them out: drafts/d\.md .*Choose them too"):
+        rebuild(chosen, Lines(), lite.open, collection=lite.name)
+    rebuild(chosen, Lines(), lite.open, collection=lite.name, drop_others=True)
+    assert lite.places == chunks_of({"a.md": "one"})

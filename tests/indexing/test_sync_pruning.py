@@ -19,7 +19,7 @@ from milvus_rag.indexing.scope import Scope
 from milvus_rag.indexing.splitting import splitter_fingerprint
 from milvus_rag.indexing.sync import SyncProgress
 from milvus_rag.stores.collection_rows import CollectionRows
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, snapshot, written
 
 
 def may_have_moved(place: str | None, here: str | None) -> bool:
@@ -356,3 +356,56 @@ def test_a_splitter_of_another_package_is_known_by_its_sizes() -> None:
     assert splitter_fingerprint(Lines()) == "lines"
     splitter = SimpleNamespace(_chunk_size=100, _chunk_overlap=7)
     assert splitter_fingerprint(splitter) == "SimpleNamespace(chunk_size=100, chunk_overlap=7)"  # type: ignore[arg-type]  # has what is asked for
+
+
+class TestFilesThatAreLeftOut:
+    """They are there, so they stay; and whoever expects them to go is told."""
+
+    NOTE = "1 files that glob and exclude leave out this time were indexed before"
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path, store: MilvusStore) -> Path:
+        folder = written(tmp_path / "docs", {"a.md": "one", "drafts/d.md": "two"})
+        sync(MarkdownLoader(folder), Lines(), store)
+        return folder
+
+    @pytest.mark.parametrize("chosen", [{"exclude": ("drafts",)}, {"glob": "*.md"}])
+    def test_a_note_says_so(self, folder: Path, store: MilvusStore, chosen: dict[str, Any]) -> None:
+        for _ in range(2):
+            (note,) = sync(MarkdownLoader(folder, **chosen), Lines(), store).notes
+            assert note.startswith(self.NOTE)
+            assert ": drafts/d.md. " in note
+        assert places(store) == chunks_of({"a.md": "one", "drafts/d.md": "two"})
+
+    def test_not_of_a_part_of_the_folder_nor_of_a_shard(self, folder: Path, store: MilvusStore) -> None:
+        parts = [folder / "a.md", folder / "drafts"]
+        assert [sync(MarkdownLoader(part), Lines(), store).notes for part in parts] == [[], []]
+        for number in (1, 2):
+            report = sync(MarkdownLoader(folder, exclude=("drafts",)), Lines(), store, shard=(number, 2), prune=False)
+            assert report.notes == []
+
+    def test_not_of_what_is_gone(self, folder: Path, store: MilvusStore) -> None:
+        (folder / "drafts" / "d.md").unlink()
+        assert sync(MarkdownLoader(folder, exclude=("drafts",)), Lines(), store).notes == []
+
+
+class TestANameOfTwoFolders:
+    def test_is_told_where_both_are_there(self, store: MilvusStore, tmp_path: Path) -> None:
+        one = written(tmp_path / "one", {"a.md": "one", "both.md": "three"})
+        two = written(tmp_path / "two", {"b.md": "two", "both.md": "three"})
+        sync(MarkdownLoader(one), Lines(), store, scope="handbook")
+        report = sync(MarkdownLoader(two), Lines(), store, scope="handbook")
+
+        assert report.pruned == ["a.md"]
+        (note,) = report.notes
+        assert note.startswith(f"By its name this is what was indexed from {one}, which is still there: 1 files")
+        # The next run is of the same place.
+        assert sync(MarkdownLoader(two), Lines(), store, scope="handbook").notes == []
+
+    def test_is_the_same_folder_where_one_is_gone(self, store: MilvusStore, tmp_path: Path) -> None:
+        one = written(tmp_path / "one", {"a.md": "one", "b.md": "two"})
+        sync(MarkdownLoader(one), Lines(), store, scope="handbook")
+        (one / "a.md").unlink()
+        two = one.rename(tmp_path / "two")
+        report = sync(MarkdownLoader(two), Lines(), store, scope="handbook")
+        assert (report.pruned, report.notes) == (["a.md"], [])

@@ -145,6 +145,7 @@ def written(folder: Path, pages: Mapping[str, str]) -> Path:
     """A new folder with pages in it."""
     folder.mkdir()
     for name, text in pages.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
