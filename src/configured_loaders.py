@@ -1,11 +1,14 @@
 """Loaders and splitters, made as the settings say."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .settings import Settings
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from langchain_text_splitters import TextSplitter
@@ -41,7 +44,11 @@ def build_splitter(settings: Settings) -> "TextSplitter":
     """The splitter by its name."""
     from .loaders.splitters import MarkdownSplitter, MarkerSplitter
 
-    return MarkerSplitter() if settings.splitter == "marker" else MarkdownSplitter(chunk_size=settings.chunk_size)
+    if settings.splitter == "markdown":
+        return MarkdownSplitter(chunk_size=settings.chunk_size)
+    if "chunk_size" in settings.model_fields_set:
+        logger.warning("chunk_size: no effect, since the splitter marker cuts at '# ' and nowhere else.")
+    return MarkerSplitter()
 
 
 def parse_shard(shard: str | None) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@
 Somebody who composes the parts in Python needs none of this: each takes what it needs as arguments.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,8 @@ from .configured_store import (
 from .errors import CollectionNotFoundError, MilvusRagError, StoreError
 from .index_options import EngineOptions, check_index_options
 from .settings import Settings
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -284,7 +287,7 @@ def build_retriever(
         from .models.rerankers import reranker
 
         ranker = reranker(settings.reranker, timeout=settings.model_timeout)
-    return milvus_retriever(
+    retriever = milvus_retriever(
         store,
         settings.mode,
         k or settings.k,
@@ -296,6 +299,19 @@ def build_retriever(
         fusion=settings.fusion,
         weights=None if settings.weights == "auto" else settings.weights,
     )
+    _warn_of_unused(settings, dense=store.has_dense, full_text=store.has_full_text)
+    return retriever
+
+
+def _warn_of_unused(settings: Settings, *, dense: bool, full_text: bool) -> None:
+    """Say which settings are of a search that is not made."""
+    is_dense = dense and settings.mode != "full_text"
+    is_hybrid = is_dense and full_text and settings.mode != "dense"
+    of_hybrid = settings.model_fields_set & {"weights", "fusion"} if not is_hybrid else set()
+    of_dense = settings.model_fields_set & {"search_params"} if not is_dense else set()
+    if unused := sorted(of_hybrid | of_dense):
+        made = "dense" if is_dense else "full-text"
+        logger.warning("%s: no effect, since only a %s search is made.", ", ".join(unused), made)
 
 
 def build_chain(

@@ -10,12 +10,9 @@ from typing import Any
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
-from ..chunk_keys import PART_KEY
 from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
 from ..language_recognition import recognised_language
-from ..source_parts import shard_range
 from ..stores.collection_rows import CollectionRows
-from ..stores.layout import PARTS_PROPERTY, Layout
 from ..stores.milvus import MilvusStore
 from ..stores.rows import check_chunk
 from ..stores.searched_text import cuts_terms
@@ -29,9 +26,10 @@ from .embedding_requests import EmbeddingRequests, StoppedError
 from .identity import identify
 from .indexed import Indexed, look_at
 from .known_roots import known_roots, place_called
-from .ledger import Ledger, OwnedRow, has_root
+from .ledger import Ledger, OwnedRow
 from .lookahead import ChunkLookups, Lookahead
 from .options import SyncOptions
+from .own_rows import own_rows, rows_of_part
 from .pruning import Given, RowIds, find_leftovers
 from .reading import Reader
 from .recording import Recording
@@ -130,8 +128,8 @@ class SyncRun:
         writer: ChunkWriter | None = None
         try:
             with Lookahead() as lookahead:
-                trusts = self._trusts_records
-                indexed = look_at(self._store, lookahead, None if trusts else self._own, dry_run=self._options.dry_run)
+                trusts, own = self._trusts_records, partial(own_rows, self._scope)
+                indexed = look_at(self._store, lookahead, None if trusts else own, dry_run=self._options.dry_run)
                 if indexed.rows is None:
                     self._recording.none_is_there()
                 elif trusts:
@@ -170,7 +168,7 @@ class SyncRun:
     def _source_rows(self, indexed: Indexed, rows: CollectionRows) -> dict[str, SourceRows]:
         # What was there when the rows were counted, this is to see.
         there = indexed.count
-        return Ledger(rows).source_rows(self._own(rows.layout), self._scope.root) if there else {}
+        return Ledger(rows).source_rows(own_rows(self._scope, rows.layout), self._scope.root) if there else {}
 
     def _with_language(self, indexed: Indexed) -> Indexed:
         """What there is; of a collection to come, with the language that its documents seem to be in."""
@@ -345,7 +343,7 @@ class SyncRun:
     ) -> Iterable[OwnedRow] | None:
         """Rows among which all are that are to go, or to have other roots; None for none, as counting tells mostly."""
         seen, scope = self._seen, self._scope
-        every = ledger.owned_rows(self._part(indexed.layout))
+        every = ledger.owned_rows(rows_of_part(self._scope, indexed.layout))
         if seen.claimed or scope.inside or scope.former or (scope.is_new and indexed.count):
             return every
         if any(map(may_be_relocated, seen.others)):
@@ -355,9 +353,9 @@ class SyncRun:
             if not sources:
                 return None
             few = len(sources) <= _FEW_SOURCES
-            return ledger.owned_rows_of(sources, self._own(indexed.layout)) if few else every
+            return ledger.owned_rows_of(sources, own_rows(self._scope, indexed.layout)) if few else every
         written = 0 if self._options.dry_run else self._tally.report.added
-        mine, own = self._own(indexed.layout), indexed.own_count
+        mine, own = own_rows(self._scope, indexed.layout), indexed.own_count
         found = (ledger.count(mine) if written else own) - seen.rows - written
         if not found:
             return None
@@ -366,21 +364,6 @@ class SyncRun:
         # Mostly they are the former chunks of what changed, and nothing else has to be looked at.
         former = [row for row in ledger.owned_rows_of(seen.changed, mine) if row.row_id not in seen.ids]
         return former if len(former) == found else every
-
-    def _own(self, layout: Layout | None) -> str:
-        """An expression for the rows that this run would have written; empty where that is all of them."""
-        part = self._part(layout)
-        others = [known for known in self._scope.known if not known.is_called(self._scope.root)]
-        mine = has_root(self._scope.root) if others else ""
-        return " and ".join(expression for expression in (mine, part) if expression)
-
-    def _part(self, layout: Layout | None) -> str:
-        """An expression for the part of all rows that a shard is to look at; empty where it must look at all."""
-        shard = self._scope.identity.shard
-        if shard is None or self._scope.prefix or layout is None or not layout.properties.get(PARTS_PROPERTY):
-            return ""
-        parts = shard_range(*shard)
-        return f"{PART_KEY} >= {parts.start} and {PART_KEY} < {parts.stop}"
 
     def _until_stopped(self, rows: Iterable[OwnedRow]) -> Iterator[OwnedRow]:
         for row in rows:

@@ -263,3 +263,46 @@ class TestProviders:
         assert rows["gemini"]["ready"]
         assert not rows["fireworks"]["ready"]
         assert KEY not in ran.stdout
+
+
+class TestWhatHasNoEffect:
+    """What is asked of a search that is not made is told."""
+
+    @pytest.mark.parametrize(
+        ("command", "told"),
+        [
+            (
+                ["search", QUESTION, "--weights", "0.3,0.7"],
+                "weights: no effect, since only a full-text search is made.",
+            ),
+            (["ask", QUESTION, "--fusion", "rrf"], "fusion: no effect, since only a full-text search is made."),
+            (
+                ["search", QUESTION, "--search-params", '{"params": {"ef": 9}}', "--weights", "1,1"],
+                "search_params, weights: no effect, since only a full-text search is made.",
+            ),
+            (["search", QUESTION, "--k", "2"], ""),
+        ],
+    )
+    def test_without_vectors(
+        self, run: Run, docs: Path, command: list[str], told: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        run("index", docs)
+        assert run(*command).exit_code == 0
+        assert [record.getMessage() for record in caplog.records if "no effect" in record.getMessage()] == (
+            [told] if told else []
+        )
+
+    @pytest.mark.parametrize(
+        ("mode", "is_told"), [("dense", True), ("full_text", True), ("hybrid", False), (None, False)]
+    )
+    def test_with_vectors(
+        self, run: Run, docs: Path, gemini: GeminiServer, mode: str | None, is_told: bool,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:  # fmt: skip
+        run("index", docs, "--embeddings", "gemini")
+        assert run("search", QUESTION, "--weights", "1,1", *(("--mode", mode) if mode else ())).exit_code == 0
+        assert ("weights: no effect" in caplog.text) == is_told
+
+    def test_of_a_splitter(self, run: Run, docs: Path, caplog: pytest.LogCaptureFixture) -> None:
+        assert run("index", docs, "--splitter", "marker", "--chunk-size", 500).exit_code == 0
+        assert "chunk_size: no effect, since the splitter marker cuts at '# '" in caplog.text

@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from milvus_rag import open_store, sync
+from milvus_rag import MarkdownLoader, open_store, sync
 from milvus_rag.indexing.ledger import Ledger
 from milvus_rag.stores.collection_rows import CollectionRows, Row
-from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places
+from support.pages import CountingEmbeddings, Lines, Pages, chunks_of, places, written
 
 WORKERS, BATCH = 8, 64
 PAGES = {f"{page:02}.md": "\n".join(f"page {page} line {line}" for line in range(100)) for page in range(30)}
@@ -109,3 +111,35 @@ class TestAChange:
             dry = sync(Pages(changed), Lines(), store, dry_run=True)
             real = sync(Pages(changed), Lines(), store)
             assert (dry.added, dry.removed, dry.moved) == (real.added, real.removed, real.moved) == (1, 100, 0)
+
+
+@pytest.mark.parametrize("uri", ["lite_uri", pytest.param("server_uri", marks=pytest.mark.server)])
+def test_a_folder_inside_a_known_one_reads_the_rows_below_it(
+    uri: str, request: pytest.FixtureRequest, collection_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    real = Ledger.source_rows
+
+    def source_rows(self: Ledger, expression: str, root: str) -> object:
+        found = real(self, expression, root)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(Ledger, "source_rows", source_rows)
+    pages = {"a.md": "one", "sub/b.md": "two\nthree", "sub/deep/c.md": "four", "sub2/d.md": "five", "50%/e.md": "six"}
+    folder = written(tmp_path / "docs", pages)
+    opened: Any = {"embedding": CountingEmbeddings(), "full_text": False, "collection": collection_name}
+    with open_store(request.getfixturevalue(uri), **opened) as store:
+        sync(MarkdownLoader(folder), Lines(), store)
+        (folder / "sub/b.md").write_text("two\nchanged")
+        (folder / "sub/deep/c.md").unlink()
+        report = sync(MarkdownLoader(folder / "sub"), Lines(), store)
+        assert (report.added, report.removed, report.pruned) == (1, 2, ["sub/deep/c.md"])
+        assert sorted(read) == ["sub/b.md", "sub/deep/c.md"]
+        # Where not every Milvus reads the name as a pattern alike, all rows are read.
+        read.clear()
+        assert not sync(MarkdownLoader(folder / "50%"), Lines(), store).changed
+        assert "a.md" in read
+        del pages["sub/deep/c.md"]
+        assert places(store) == chunks_of({**pages, "sub/b.md": "two\nchanged"})
+        store.drop()
