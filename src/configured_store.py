@@ -65,6 +65,9 @@ def _embedding_of(settings: Settings, store: "MilvusStore") -> tuple[str | None,
     if not built:
         return None, {}
     spec = properties.get(SPEC_PROPERTY)
+    if spec == "none":
+        # Of a run without the embedding, which earlier versions took for the collection's own.
+        spec = None
     if spec is None and built["provider"] in PROVIDERS and built["provider"] != "local":
         spec = f"{built['provider']}:{built['model']}"
     _, _, model = (spec or "").partition(":")

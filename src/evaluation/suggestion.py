@@ -92,7 +92,8 @@ class Suggestion:
         if trial is not self.better:
             return (
                 f"Leave the settings as they are: of {len(self.trials)} changes none is better by more than chance "
-                f"over n = {count} questions. The best, {trial.options}, has {measured}."
+                f"over n = {count} questions. The best, {trial.options}, has {measured}: by itself, and of "
+                f"{len(self.trials)} that change nothing one gains as much with a chance of {trial.chance:.2f}."
             )
         variables = ", ".join(f"{name}={value}" for name, value in trial.variables.items())
         needs = " and index anew (--rebuild)" if any(name in trial.changes for name in CUTTING) else ""

@@ -10,9 +10,10 @@ from typing import Any
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import BaseDocumentTransformer
 
-from ..errors import CollectionNotFoundError, CollectionReplacedError, InputError
+from ..errors import CollectionNotFoundError, CollectionReplacedError, EmbeddingMismatchError, InputError
 from ..language_recognition import recognised_language
 from ..stores.collection_rows import CollectionRows
+from ..stores.fingerprint import without_its_embedding
 from ..stores.milvus import MilvusStore
 from ..stores.rows import check_chunk
 from ..stores.searched_text import cuts_terms
@@ -130,6 +131,7 @@ class SyncRun:
             with Lookahead() as lookahead:
                 trusts, own = self._trusts_records, partial(own_rows, self._scope)
                 indexed = look_at(self._store, lookahead, None if trusts else own, dry_run=self._options.dry_run)
+                self._check_writable(indexed)
                 if indexed.rows is None:
                     self._recording.none_is_there()
                 elif trusts:
@@ -155,6 +157,12 @@ class SyncRun:
         if report.interrupted:
             raise SyncInterrupted(report)
         return report
+
+    def _check_writable(self, indexed: Indexed) -> None:
+        layout = indexed.layout
+        if layout is not None and layout.vector_field and self._requests is None and not self._options.dry_run:
+            # Also where nothing is to be written this time: the next run may have something.
+            raise EmbeddingMismatchError(without_its_embedding(self._store.collection_name, layout.properties))
 
     @property
     def _trusts_records(self) -> bool:

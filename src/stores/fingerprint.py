@@ -92,6 +92,16 @@ def describe(fingerprint: Mapping[str, Any]) -> str:
     return f"{name} ({', '.join(rest)})" if rest else name
 
 
+def without_its_embedding(collection: str, properties: Mapping[str, Any]) -> str:
+    """What to tell whoever writes to a collection with vectors, and has no embedding to make them."""
+    made = properties.get("embedding")
+    what = f"vectors of {describe(made)}" if made else "vectors"
+    return (
+        f"The collection {collection!r} has {what}, so it can be written only with that embedding. Give it "
+        f"(--embeddings, or embedding= of open_store), or build the index anew without vectors (--rebuild)."
+    )
+
+
 def _text(embedding: Any, attribute: str) -> str | None:
     value = getattr(embedding, attribute, None)
     return value if isinstance(value, str) else None

@@ -23,7 +23,7 @@ from ..text_analysis import VERSION as ANALYSIS_VERSION
 from ..vectors import usable
 from .collection_rows import CollectionRows, Row
 from .filters import both
-from .fingerprint import fingerprint_of
+from .fingerprint import fingerprint_of, without_its_embedding
 from .layout import Layout
 from .rows import check_chunks, check_documents, check_ids, check_vectors, listed, to_row
 from .search_methods import Filter
@@ -190,9 +190,7 @@ class WriteMethods(StoreMembers):
         if layout.vector_field is None and vectors is not None:
             raise EmbeddingMismatchError(f"The collection {self.collection_name!r} has no vectors, and is given some.")
         if layout.vector_field is not None and vectors is None:
-            raise EmbeddingMismatchError(
-                f"The collection {self.collection_name!r} has vectors, so it can be written only with its embedding."
-            )
+            raise EmbeddingMismatchError(without_its_embedding(self.collection_name, layout.properties))
         wrong = next((len(vector) for vector in vectors or [] if len(vector) != layout.dimension), None)
         if wrong is not None:
             raise EmbeddingMismatchError(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from milvus_rag import open_store
 from support.cli import run_process
 from support.gemini_server import GeminiServer
 from support.openai_server import OpenAIServer
@@ -157,6 +158,30 @@ class TestTheRememberedEmbedding:
         monkeypatch.delenv("GEMINI_API_KEY")
         ran = run("search", QUESTION, "--embeddings", "none", "--json")
         assert ran.json["hits"][0]["source"] == "faq/storage.md"
+
+    @pytest.mark.parametrize("command", [["index"], ["ask", QUESTION, "--docs"]])
+    def test_no_run_without_it_makes_the_collection_forget_it(
+        self, run: Run, docs: Path, gemini: GeminiServer, command: list[str]
+    ) -> None:
+        run("index", docs, "--embeddings", "gemini")
+        refused = run(*command, docs, "--embeddings", "none")
+        assert refused.exit_code == 1
+        assert "has vectors of gemini:gemini-embedding-2" in refused.error
+        assert "(--embeddings, or embedding= of open_store)" in refused.error
+        before = len(gemini.requests)
+        assert run("search", QUESTION).exit_code == 0
+        assert len(gemini.requests) == before + 1
+        assert run("index", docs, "--embeddings", "none", "--dry-run").exit_code == 0
+
+    def test_one_that_a_version_before_made_forget_it_remembers(
+        self, run: Run, docs: Path, gemini: GeminiServer
+    ) -> None:
+        run("index", docs, "--embeddings", "gemini")
+        with open_store("./milvus_demo.db") as store:
+            store.collection.set_properties({"embedding_spec": "none"})
+        before = len(gemini.requests)
+        assert run("search", QUESTION).exit_code == 0
+        assert len(gemini.requests) == before + 1
 
     def test_another_embedding_is_refused(
         self, run: Run, docs: Path, gemini: GeminiServer, fireworks: OpenAIServer

@@ -163,7 +163,7 @@ class TestEmbeddingsOfOthers:
                 store.add_embeddings(["a", "b"], [[0.5] * 7, [0.5] * 7])
             with pytest.raises(InputError, match="2 texts and 1 vectors"):
                 store.add_embeddings(["a", "b"], [[0.5] * 8])
-            with pytest.raises(EmbeddingMismatchError, match="only with its embedding"):
+            with pytest.raises(EmbeddingMismatchError, match="only with that embedding"):
                 store.add_embeddings(["a"], None)
             assert store.count() == 1
 
@@ -181,7 +181,7 @@ class TestWithAndWithoutVectors:
         with open_store(lite_uri, collection="docs") as store:
             assert store.similarity_search("stored")[0].id == "1"
             assert store.get_by_ids(["1"])[0].page_content == "Where does Milvus store data?"
-            with pytest.raises(EmbeddingMismatchError, match="only with its embedding"):
+            with pytest.raises(EmbeddingMismatchError, match="only with that embedding"):
                 store.add_texts(["text"])
             with pytest.raises(CollectionSchemaError, match="needs an embedding"):
                 store.max_marginal_relevance_search("stored")
