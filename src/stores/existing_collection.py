@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
+import grpc
 from pymilvus import MilvusClient, MilvusException
 
 from ..errors import InputError, StoreError
@@ -102,8 +103,8 @@ def _as_given(field: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replicas(client: MilvusClient, name: str, timeout: float) -> int:
-    # Of one that is not loaded, nobody knows it.
-    with suppress(MilvusException):
+    # Of one that is not loaded, nobody knows it, and some kinds of Milvus have no replicas.
+    with suppress(MilvusException, grpc.RpcError):
         return max(1, len(client.describe_replica(name, timeout=timeout)))
     return 1
 
