@@ -56,9 +56,9 @@ def test_a_document_is_a_file_with_its_source_title_and_fields(tmp_path: Path) -
 
 
 def test_front_matter_that_is_no_yaml_is_no_error(tmp_path: Path) -> None:
-    write(tmp_path, a="---\ntitle: a: b\n---\n# Heading")
-    (document,) = MarkdownLoader(tmp_path).load()
-    assert document.metadata == {"source": "a.md", "title": "Heading"}
+    write(tmp_path, a="---\ntitle: a: b\n---\n# Heading", b="---\ntitle: [a\n---\n# Heading")
+    titles = {document.metadata["source"]: document.metadata["title"] for document in MarkdownLoader(tmp_path).load()}
+    assert titles == {"a.md": "a: b", "b.md": "Heading"}
 
 
 def test_text_is_read_as_text_mode_does(tmp_path: Path) -> None:
