@@ -270,7 +270,9 @@ class _Scanner:
         inner = []
         at = self._columns[-1] if opens else indent
         for number in range(index, len(self._lines)):
-            line = self._lines[number].expandtabs(4)[at if number == index else 0 :].lstrip(" ")
+            line = self._lines[number].expandtabs(4)
+            # Before the first mark may be what is no blank of Markdown's, such as a form feed: it is in the quote too.
+            line = line[at:].lstrip() if number == index else line.lstrip(" ")
             if not line.startswith(">"):
                 break
             inner.append(line[2:] if line.startswith("> ") else line[1:])

@@ -149,6 +149,14 @@ def test_blocks_cover_every_line_once_but_blank_ones(text: str) -> None:
     assert not "".join(lines[last:]).strip()
 
 
+@pytest.mark.parametrize("blank", ["\x0b", "\x0c", "\x1f", "\x85", "\xa0", "\u2003", "\u3000"])
+@pytest.mark.parametrize("around", ["{}> a", "- {}> a", "> {}> a", "> a\n{}> a", "text\n {}>"])
+def test_a_quote_behind_a_rare_blank_is_read_to_its_end(around: str, blank: str) -> None:
+    text = around.format(blank)
+    blocks = list(scan_blocks(text.split("\n")))
+    assert blocks[-1].quotes == text.split("\n")[-1].count(">")
+    assert blocks[-1].end == text.count("\n") + 1
+
 @settings(deadline=None, max_examples=300)
 @given(PLAIN_MARKDOWN)
 def test_outside_of_lists_headings_and_fences_are_those_of_a_commonmark_parser(text: str) -> None:

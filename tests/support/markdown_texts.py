@@ -26,6 +26,7 @@ LINES = st.one_of(
             "-", "text <!-- open", "closed --> text", "`<!--` in code", "<div>", "</div>", "</pre>", "<details>",
             "title: x", "...", "> # quoted", "| a | b |", "|---|:-:|", "| 1 | 2 |", "| " + "cell " * 12 + "|",
             "\tindented by a tab", "x" * 90, "\u2028", "a\x0cb", "\ufeff", "-->  <!--",
+            "\x0c> quoted", "\xa0> quoted", "- \u2003> quoted", "> \x0c> quoted", "\x0c- item", "\xa0```",
         ]
     ),
 )  # fmt: skip
