@@ -14,6 +14,7 @@ analyzers differ, and Lite's has no stemmer. What it does, in order:
 import re
 import unicodedata
 from functools import cache, lru_cache
+from itertools import chain, repeat
 from threading import Lock
 
 from .errors import InputError
@@ -34,11 +35,14 @@ _MARKS = "".join(mark for mark in map(chr, range(0x300, 0x2000)) if unicodedata.
 _WORD = rf"[^\W_{_CJK}]+(?:[{_MARKS}]+[^\W_{_CJK}]*)*"
 # A token may hold apostrophes (don't) and, as an identifier does, dots, underscores, hyphens and slashes between parts.
 _TOKEN = re.compile(rf"[{_CJK}々〆ヵヶ]+|{_WORD}(?:['\u2019._\-/:]+{_WORD})*")
+# The same for a text in ASCII, as most of English are: without the long sets it takes a third of the time.
+_ASCII_TOKEN = re.compile(r"[A-Za-z0-9]+(?:['._\-/:]+[A-Za-z0-9]+)*")
 _PART = re.compile(_WORD)
 # aB | HTTPServer -> HTTP Server
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _POSSESSIVE = re.compile(r"['\u2019][sS]$")
 _DIGIT = re.compile(r"\d")
+_CJK_CHARACTER = re.compile(f"[{_CJK}々〆ヵヶ]")
 
 # Snowball's names are the stop word lists' names too, but for these.
 _STOP_WORD_LISTS = {"porter": "english", "dutch_porter": "dutch"}
@@ -92,10 +96,21 @@ def analyse(text: str, language: str = DEFAULT_LANGUAGE) -> list[str]:
         InputError: The language is not known.
     """
     check_language(language)
-    tokens = (match[0] for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)))
-    return [
-        term for token in tokens for term in (_known_terms if len(token) <= _LONGEST_WORD else _terms)(token, language)
-    ]
+    tokens = _tokens(text)
+    if max(map(len, tokens), default=0) > _LONGEST_WORD:
+        return [
+            term
+            for token in tokens
+            for term in (_known_terms if len(token) <= _LONGEST_WORD else _terms)(token, language)
+        ]
+    # No loop of Python's over all words of all texts.
+    return list(chain.from_iterable(map(_known_terms, tokens, repeat(language))))
+
+
+def _tokens(text: str) -> list[str]:
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text)
+    return _TOKEN.findall(unicodedata.normalize("NFKC", text))
 
 
 @lru_cache(maxsize=100_000)
@@ -106,6 +121,10 @@ def _known_terms(token: str, language: str) -> tuple[str, ...]:
 
 def _terms(token: str, language: str) -> tuple[str, ...]:
     stem, stop_words = _stemmer(language), stop_words_of(language)
+    if token.isascii() and token.isalpha() and (token.islower() or token[1:].islower()):
+        # Nearly all are one word with nothing to take apart.
+        word = token.lower()
+        return () if word in stop_words else (_stem(word, stem),)
     if _is_cjk(token[0]):
         return tuple(_bigrams(token))
     if token.lower().replace("\u2019", "'") in stop_words:
@@ -124,7 +143,7 @@ def _stem(word: str, stem: _Stemmer | None) -> str:
 
 def has_stop_word(text: str, language: str) -> bool:
     """Whether a text has one of a language's stop words, as most sentences of that language do."""
-    tokens = (match[0].lower().replace("\u2019", "'") for match in _TOKEN.finditer(unicodedata.normalize("NFKC", text)))
+    tokens = (token.lower().replace("\u2019", "'") for token in _tokens(text))
     return not stop_words_of(language).isdisjoint(tokens)
 
 
@@ -134,7 +153,7 @@ def is_pair_of_characters(term: str) -> bool:
 
 
 def _is_cjk(character: str) -> bool:
-    return re.match(f"[{_CJK}々〆ヵヶ]", character) is not None
+    return _CJK_CHARACTER.match(character) is not None
 
 
 def _bigrams(run: str) -> list[str]:

@@ -143,6 +143,17 @@ def test_any_text_gives_terms_without_blanks(text: str, language: str) -> None:
         assert not any(character.isspace() for character in term)
 
 
+@given(st.text("aBz09 '._-/:\n", max_size=60) | st.text(st.characters(max_codepoint=127), max_size=60))
+def test_a_text_in_ascii_is_analysed_as_beside_other_characters(text: str) -> None:
+    assert analyse(f"{text}\n世") == [*analyse(text), "世"]
+
+
+@given(st.from_regex(r"[A-Za-z]{1,12}", fullmatch=True))
+def test_a_word_is_analysed_as_beside_a_possessive(word: str) -> None:
+    """Which is taken off, so the shorter way for a word of letters alone gives what the long one does."""
+    assert analyse(f"{word}\u2019s") == analyse(word)
+
+
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_lines_are_analysed_one_by_one(one: str, other: str) -> None:
     assert analyse(f"{one}\n\n{other}") == analyse(one) + analyse(other)

@@ -81,7 +81,8 @@ def _terms(text: str, language: str, metadata: Mapping[str, Any] | None) -> list
     found = analyse(text if title_end is None else _plain(text, title_end, metadata, link_names=True), language)
     if title_end:
         found = [*analyse(text[:title_end], language), *found]
-    return [_named(term) for term in found]
+    # Terms are joined to be stored: where that is ASCII, each is.
+    return found if "".join(found).isascii() else [_named(term) for term in found]
 
 
 def _plain(text: str, title_end: int, metadata: Mapping[str, Any] | None, *, link_names: bool = False) -> str:
