@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ from ..chunk_keys import (
 from ..errors import InputError
 from ..source_parts import part_of
 from ..stores.layout import PARTS_PROPERTY, Layout, roots_of
-from ..stores.plain_metadata import PlainMetadata, plain_metadata, source_name
+from ..stores.plain_metadata import plain_metadata, source_name
 from ..stores.searched_text import embedded_as
 from .source_records import SourceRecord, decoded, version_of
 
@@ -166,13 +165,19 @@ def read_chunks(source: str, documents: Sequence[Document], version: str = "") -
 
 
 def _with_position(metadata: Mapping[str, Any], position: int) -> dict[str, Any]:
-    with suppress(InputError):
-        # As it will come back, so that it is known again. What cannot be kept is said where it would be stored.
-        metadata = plain_metadata(metadata)
-    own = {ORIGINAL_POSITION_KEY: metadata[POSITION_KEY]} if POSITION_KEY in metadata else {}
-    positioned = {**own, **metadata, POSITION_KEY: position}
-    # A number more, for which there is room: what was checked is not checked once more before it is stored.
-    return PlainMetadata(positioned) if isinstance(metadata, PlainMetadata) else positioned
+    positioned: dict[str, Any]
+    try:
+        # As it will come back, so that it is known again. With a number more, for which there is room, it need not be
+        # checked once more before it is stored.
+        positioned = plain_metadata({**metadata})
+    except InputError:
+        # What cannot be kept is said where it would be stored.
+        positioned = {**metadata}
+    if POSITION_KEY in positioned:
+        own = {ORIGINAL_POSITION_KEY: positioned[POSITION_KEY]}
+        positioned = type(positioned)({**own, **positioned})
+    positioned[POSITION_KEY] = position
+    return positioned
 
 
 def _source_of(document: Document) -> str:
@@ -202,8 +207,6 @@ def _plain(metadata: Mapping[str, Any]) -> Any:
 
 
 def _digest(*parts: str) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        encoded = part.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    return digest.hexdigest()[:_DIGEST_CHARS]
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    measured = b"".join([len(part).to_bytes(8, "big") + part for part in encoded])
+    return hashlib.sha256(measured).hexdigest()[:_DIGEST_CHARS]

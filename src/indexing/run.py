@@ -281,13 +281,13 @@ class SyncRun:
         for chunk in chunks:
             self._check_stop()
             try:
-                plain = replace(chunk, metadata=check_chunk(chunk.text, chunk.metadata))
+                metadata = check_chunk(chunk.text, chunk.metadata)
             except InputError as exc:
                 self._tally.chunk_failed(chunk, exc)
                 continue
-            if language and cuts_terms(plain.text, language, plain.metadata):
-                self._seen.cut.add(plain.source)
-            yield plain
+            if language and cuts_terms(chunk.text, language, metadata):
+                self._seen.cut.add(chunk.source)
+            yield chunk if metadata is chunk.metadata else replace(chunk, metadata=metadata)
 
     def _check_stop(self) -> None:
         if self._stop.is_set():

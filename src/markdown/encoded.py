@@ -5,7 +5,6 @@ import re
 LONGEST_WORD = 200
 """An encoded run of at least so many characters is data, and nothing that anybody reads or asks for."""
 
-_HALF = LONGEST_WORD // 2
 _DATA_URI = re.compile(
     r"data:[\w.+/-]{0,100}(?:;[\w.=+-]{0,100}){0,4}[;,](?:base64,)?([A-Za-z0-9+/=_%-]{" + str(LONGEST_WORD) + r",})"
 )
@@ -38,11 +37,14 @@ def has_data(text: str) -> bool:
 def _is_long(text: str) -> bool:
     if len(text) < LONGEST_WORD:
         return False
-    # So long a run fills one of these halves, and hardly any text has one without a blank.
-    halves = (text[at : at + _HALF] for at in range(0, len(text), _HALF))
-    if all(" " in half or "\n" in half for half in halves if len(half) == _HALF):
-        return False
-    return max(map(len, text.split()), default=0) >= LONGEST_WORD
+    # From blank to blank, each as far as such a run could reach from the one before: hardly any text has one.
+    at = 0
+    while at + LONGEST_WORD <= len(text):
+        blank = text.rfind(" ", at, at + LONGEST_WORD)
+        if blank < 0 and (blank := text.rfind("\n", at, at + LONGEST_WORD)) < 0:
+            return max(map(len, text.split())) >= LONGEST_WORD
+        at = blank + 1
+    return False
 
 
 def _kept(run: re.Match[str]) -> str:

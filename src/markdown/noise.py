@@ -7,13 +7,24 @@ titles, labels and captions that are given to them, and the names of files that 
 """
 
 import re
-from functools import lru_cache
 
 from .encoded import has_data, without_data
 
-# A text has to have one of these for `without_noise` to change it; it is quickly seen that it has none.
-_SIGNS = ("data:", "]:", "{/*", "{{", "{%", ":::", "!!!", "???", "==", "%%", "[[", "[!", "[^", "8<", " ^")
-_QUOTE_SIGN = re.compile(r"^[ \t]*>", re.MULTILINE)
+# A text has to have one of these for `without_noise` to change it; it is quickly seen that it has none, as most have
+# few of the characters that they are looked for by.
+_SIGNS = {
+    ":": ("data:", "]:", ":::"),
+    "{": ("{/*", "{{", "{%"),
+    "[": ("[[", "[!", "[^"),
+    "!": ("!!!",),
+    "?": ("???",),
+    "=": ("==",),
+    "%": ("%%",),
+    "<": ("8<",),
+    "^": (" ^",),
+}
+# Behind a line feed, which is found sooner than the beginning of a line.
+_QUOTE_SIGN = re.compile(r"\n[ \t]*>")
 _TAG_SIGN = re.compile(r"</?[A-Z>]")
 _PROGRAM_SIGN = re.compile(r"^(?:import|export)\s", re.MULTILINE)
 _DEFINITION = re.compile(
@@ -63,15 +74,15 @@ _QUOTE = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _CODE_SPAN = re.compile(r"(`+)[^`]+\1(?!`)")
 
 
-# A chunk is asked for its version, for what is embedded and for its terms, many others between.
-@lru_cache(maxsize=4_096)
 def has_noise(text: str) -> bool:
     """Whether there may be any."""
-    for sign in _SIGNS:
-        if sign in text:
-            return True
+    for character, signs in _SIGNS.items():
+        if character in text:
+            for sign in signs:
+                if sign in text:
+                    return True
     return (
-        (">" in text and _QUOTE_SIGN.search(text) is not None)
+        (">" in text and (_QUOTE_SIGN.search(text) is not None or text.lstrip(" \t").startswith(">")))
         or ("<" in text and _TAG_SIGN.search(text) is not None)
         or ("port " in text and _PROGRAM_SIGN.search(text) is not None)
         or has_data(text)

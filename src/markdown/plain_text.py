@@ -25,11 +25,15 @@ _TAG = re.compile(
     r"|td|tfoot|th|thead|tr|tt|u|ul|var|video)(?:[\s/][^<>]{0,4000})?>",
     re.IGNORECASE,
 )
-# Bounded, so that a page of brackets takes no longer than any other.
-_LINK = re.compile(r"!?\[([^\[\]\n]{0,1000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s]{0,200}\))?)>?(?:\s[^()\n]{0,300})?\)")
+# Bounded, so that a page of brackets takes no longer than any other. Begun in two ways in place of `!?`, so that where
+# it can begin is found by C.
+_LINK = re.compile(
+    r"(?:!\[|\[)([^\[\]\n]{0,1000})\]\(<?([^()\s<>]{0,2000}(?:\([^()\s]{0,200}\))?)>?(?:\s[^()\n]{0,300})?\)"
+)
 # As the first reading knew fences: whatever follows the marks, they end one.
 _FIRST_FENCE = re.compile(r"[ \t]*(?:[-+*>][ \t]+)*(`{3,}|~{3,})")
-_INDENTED = re.compile(r"(?:\A|\n[ \t]*\n)[ \t]*(?: {4}|\t)")
+_INDENTED_FIRST = re.compile(r"[ \t]*(?: {4}|\t)")
+_INDENTED = re.compile(rf"\n[ \t]*\n{_INDENTED_FIRST.pattern}")
 # Code in a line, bounded as links are.
 _CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,1000}(?<!`)\1(?!`)")
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+")
@@ -71,16 +75,20 @@ def reading_version(markdown: str, *, start: int = 0, within: str = "", lead_in:
 
     Version 1 knew nothing of indented code and of ``within``, version 2 nothing of noise and of what leads to a piece.
     """
-    body = markdown[start:] if start else markdown
-    if lead_in or words_of(within) or (has_noise(body) and _is_noisy(markdown, start, within)):
+    if lead_in or words_of(within) or _is_noisy(markdown, start, within):
         return 3
     if not is_prose(within):
         return 1 if _first_plain_text(markdown) == _plain_text(markdown, start, within, version=2) else 2
-    if not _INDENTED.search(markdown, max(start - 2, 0)):
+    if not _may_have_indented_code(markdown, max(start - 2, 0)):
         return 1
-    lines = body.split("\n")
-    code = (lines[block.code] for block in scan_piece(lines, within) if block.kind is Kind.CODE)
+    code = (own for kind, own in _parts(markdown, start, within) if kind is Kind.CODE)
     return 2 if any(_plain_prose(own, link_names=False, version=2) != ["\n".join(own)] for own in code) else 1
+
+
+def _may_have_indented_code(markdown: str, start: int) -> bool:
+    if "    " not in markdown and "\t" not in markdown:
+        return False
+    return (not start and _INDENTED_FIRST.match(markdown) is not None) or _INDENTED.search(markdown, start) is not None
 
 
 def _first_plain_text(markdown: str) -> str:
@@ -104,13 +112,17 @@ def _first_plain_text(markdown: str) -> str:
     return "\n".join([*parts, *_plain_prose(prose, link_names=False, version=2)])
 
 
+# A chunk is asked for its version, for what is embedded and for its terms, hundreds of others between.
+@lru_cache(maxsize=4_096)
 def _is_noisy(markdown: str, start: int, within: str) -> bool:
     """Whether there is anything in a chunk that `plain_text` takes for noise."""
+    if not has_noise(markdown[start:] if start else markdown):
+        return False
     if not within and is_prose(markdown):
         return without_noise(markdown) != markdown
-    for kind, own in _parts(markdown[start:], within):
+    for kind, own in _parts(markdown, start, within):
         text = "\n".join(own)
-        if (kind is Kind.TEXT and without_noise(text) != text) or (kind is Kind.FENCE and has_data(text)):
+        if kind is not Kind.PREFORMATTED and (without_noise(text) != text if kind is Kind.TEXT else has_data(text)):
             return True
     return False
 
@@ -119,15 +131,15 @@ def _plain_text(
     markdown: str, start: int, within: str, lead_in: str = "", *, link_names: bool = False, version: int = 3
 ) -> str:
     said = [text for text in (lead_in, "" if lead_in else words_of(within)) if text and version > 2]
-    if version > 2 and not said and not has_noise(markdown[start:] if start else markdown):
+    if version > 2 and not said and not _is_noisy(markdown, start, within):
         # Looked for once, and not in each part.
         version = 2
     if not within and not lead_in and is_prose(markdown):
-        return "\n".join(_plain_prose(markdown.split("\n"), link_names=link_names, version=version))
+        return "\n".join(_plain_prose([markdown], link_names=link_names, version=version))
     titles = markdown[: max(start - 1, 0)].split("\n") if start else []
     found = _plain_prose(titles, link_names=link_names, version=2)
     found += _plain_prose(said, link_names=link_names, version=version)
-    for kind, own in _parts(markdown[start:], within):
+    for kind, own in _parts(markdown, start, within):
         if kind is Kind.TEXT:
             found += _plain_prose(own, link_names=link_names, version=version)
         elif kind is Kind.PREFORMATTED:
@@ -137,11 +149,11 @@ def _plain_text(
     return "\n".join(found)
 
 
-# A chunk is read to know how it is embedded, to be embedded, and for its terms, hundreds of others between.
+# As above. The whole chunk is the key, since its hash is made once.
 @lru_cache(maxsize=4_096)
-def _parts(markdown: str, within: str) -> tuple[tuple[Kind, list[str]], ...]:
+def _parts(markdown: str, start: int, within: str) -> tuple[tuple[Kind, list[str]], ...]:
     """Prose, preformatted HTML and the lines of code, in order; tables and what is behind comments are prose."""
-    return tuple(_read_parts(markdown.split("\n"), within))
+    return tuple(_read_parts(markdown[start:].split("\n"), within))
 
 
 def _read_parts(lines: list[str], within: str) -> Iterator[tuple[Kind, list[str]]]:
@@ -154,7 +166,7 @@ def _read_parts(lines: list[str], within: str) -> Iterator[tuple[Kind, list[str]
         if block.is_code or block.kind is Kind.PREFORMATTED:
             yield Kind.TEXT, prose
             prose = []
-            yield (Kind.FENCE, lines[block.code]) if block.is_code else (Kind.PREFORMATTED, own)
+            yield block.kind, lines[block.code] if block.is_code else own
         elif block.kind is Kind.TABLE:
             prose += [line.replace("|", " ") for line in own if not _is_rule(line)]
         elif block.kind is Kind.COMMENT:
@@ -176,14 +188,18 @@ def _plain_prose(lines: list[str], *, link_names: bool, version: int) -> list[st
     if version > 2 and (quiet := without_noise(text)) != text:
         text = quiet
         lines = text.split("\n")
-    kept = [line for line in _without_comments(text).split("\n") if not _is_rule(line)] if "--" in text else lines
-    if not kept:
+    if "--" in text:
+        lines = [line for line in _without_comments(text).split("\n") if not _is_rule(line)]
+        text = "\n".join(lines)
+    if not lines:
         return []
-    # A row is meant for one, also where the table that it should be in is none.
-    text = "\n".join(line.replace("|", " ") if line.lstrip().startswith("|") else line for line in kept)
+    if "|" in text:
+        # A row is meant for one, also where the table that it should be in is none.
+        text = "\n".join(line.replace("|", " ") if line.lstrip().startswith("|") else line for line in lines)
     replace = _text_and_name if link_names else _text_only
     # Twice: an image may be the text of a link.
-    text = _LINK.sub(replace, _LINK.sub(replace, text)) if "](" in text else text
+    for _ in range(2):
+        text = _LINK.sub(replace, text) if "](" in text else text
     return [_unescaped(_without_tags(text).replace("**", "").replace("`", ""))]
 
 

@@ -23,6 +23,9 @@ except ImportError:
     # A later client keeps them elsewhere: then it writes by itself.
     milvus_pb2 = schema_pb2 = None
 
+# One for all rows: `json.dumps` makes another for each.
+_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 # The client would ask the server for it, to pack rows that it is not given.
 _NO_SCHEMA: dict[str, list[Any]] = {"fields": []}
 
@@ -112,6 +115,6 @@ def _vectors(name: str, vectors: Sequence[Any]) -> Any:
 def _metadata(values: Sequence[Mapping[str, Any]]) -> Any:
     if any(DYNAMIC_KEY in value for value in values):
         raise ValueError("this key is not in a row, but of all that has no field")
-    data = [json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() for value in values]
+    data = [_as_json(value).encode() for value in values]
     scalars = schema_pb2.ScalarField(json_data=schema_pb2.JSONArray(data=data))
     return schema_pb2.FieldData(type=DataType.JSON, field_name=DYNAMIC_KEY, is_dynamic=True, scalars=scalars)

@@ -50,6 +50,11 @@ def plain_metadata(metadata: Mapping[str, Any]) -> PlainMetadata:
     plain = PlainMetadata()
     most_bytes = 4
     for key, value in metadata.items():
+        if type(key) is str and key and type(value) is str and key.isascii() and value.isascii():
+            # Nearly all there is.
+            plain[key] = value
+            most_bytes += 6 * (len(key) + len(value)) + 8
+            continue
         if not isinstance(key, str) or not key or not is_text(key):
             raise InputError(f"Metadata of {name_of(metadata)} has the key {key!r}; keys are non-empty texts.")
         if key == SOURCE_KEY and isinstance(value, PurePath):
@@ -114,6 +119,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
     """A value in JSON's own types; ValueError says what in it has none."""
     if type(value) is str and value.isascii():
         return value
+    if type(value) is int and _LEAST_INT <= value <= _LARGEST_INT:
+        return value
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str) and is_text(value):
@@ -123,7 +130,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if depth < _DEEPEST and isinstance(value, list | tuple):
-        return [_plain(item, depth + 1) for item in value]
+        return [item if type(item) is str and item.isascii() else _plain(item, depth + 1) for item in value]
     if depth < _DEEPEST and isinstance(value, dict):
         for key in value:
             if not isinstance(key, str) or not is_text(key):

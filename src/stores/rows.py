@@ -44,17 +44,19 @@ def to_row(
         InputError: Milvus could not keep the text, the id or the metadata.
     """
     _check_text(text, metadata)
+    # Asked once, and not for each key.
+    ours, own_keys, takes_any = layout.ours, layout.own_keys, layout.dynamic
     row: dict[str, Any] = {}
     for key, value in plain_metadata(metadata).items():
-        if not layout.dynamic and key not in layout.static_fields:
+        if not takes_any and key not in layout.static_fields:
             raise InputError(f"The collection has no field for the metadata key {key!r}, and takes no further keys.")
-        if key in layout.own_keys:
+        if key in own_keys:
             raise InputError(
                 f"Metadata {key!r} of {name_of(metadata)} is named like a field of the collection, which another "
                 f"program made. Rename it, or use a new collection, where metadata may have any names."
             )
-        row[layout.key_of(key) if layout.ours else key] = value
-    for key in layout.metadata_fields - layout.nullable_fields - row.keys():
+        row[layout.key_of(key) if ours else key] = value
+    for key in layout.metadata_fields and layout.metadata_fields - layout.nullable_fields - row.keys():
         raise InputError(missing_field(metadata, key))
     row.update(extra or {})
     if row_id is not None:
@@ -62,7 +64,7 @@ def to_row(
     row[layout.text_field] = text
     if vector is not None and layout.vector_field:
         row[layout.vector_field] = vector if isinstance(vector, np.ndarray) else list(vector)
-    if layout.terms_field and layout.ours:
+    if layout.terms_field and ours:
         row[layout.terms_field] = index_terms(text, language, metadata)
     elif sparse is not None and layout.sparse_field:
         row[layout.sparse_field] = dict(sparse)
@@ -153,6 +155,8 @@ def check_vectors(vectors: Any, count: int, layout: Callable[[], Layout | None])
 def _check_text(text: str, metadata: Mapping[str, Any]) -> None:
     if not isinstance(text, str):
         raise InputError(f"A chunk of {name_of(metadata)} is {type(text).__name__}, not a text: {text!r:.100}")
+    if len(text) <= MAX_VARCHAR and text.isascii():
+        return
     try:
         size = len(text.encode())
     except UnicodeEncodeError as exc:
