@@ -22,7 +22,7 @@ render to:
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 from .block import MAX_HEADING, Block, Kind
@@ -48,7 +48,7 @@ from .lines import (
 _MAX_QUOTES = 16
 
 
-def scan_blocks(lines: Sequence[str], start: int = 0, *, is_whole: bool = False) -> Iterator[Block]:
+def scan_blocks(lines: Sequence[str], start: int = 0, *, is_whole: bool = False) -> list[Block]:
     r"""Find the blocks of a Markdown text, in linear time.
 
     Args:
@@ -56,7 +56,7 @@ def scan_blocks(lines: Sequence[str], start: int = 0, *, is_whole: bool = False)
         start: Index of the first line to look at, e.g. the one behind the front matter.
         is_whole: Whether it is a page, and no piece of one: then a fence that nobody closed ends at a heading.
 
-    Yields:
+    Returns:
         Blocks in order. They cover every line but blank ones between blocks.
     """
     return _Scanner(lines, is_whole=is_whole).blocks(start)
@@ -92,36 +92,31 @@ class _Scanner:
         self._items: list[tuple[int, int]] = []  # open list items: where each began, and the column of its text
         self._columns: list[int] = []  # these columns
 
-    def blocks(self, start: int) -> Iterator[Block]:
-        index = start
-        while index < len(self._lines):
-            index = self._read(index)
-            if self._found:
-                yield from self._found
-                self._found.clear()
+    def blocks(self, start: int) -> list[Block]:
+        lines, count, index = self._lines, len(self._lines), start
+        while index < count:
+            # The block that begins at a line is read, or the line into the open one; all give the next index. Lines of
+            # text, which are most, are taken here, since a call for each takes longer than what is to be done.
+            line = lines[index]
+            body = line.strip()
+            if not body:
+                self._finish(index)
+                if self._items and self._is_below_empty_item(index):
+                    self._leave(len(self._items) - 1)
+                index += 1
+            elif line[0] in " \t" or self._items:
+                index = self._read_indented(index, line, body)
+            elif body[0] in _MARKS or "|" in line:
+                index = self._read_marked(index, line, body, 0, 0)
+            elif "<!--" in line:
+                index = self._read_text(index, line, body, 0)
+            else:
+                if self._open is None or self._open.kind is not Kind.TEXT:
+                    self._begin(Kind.TEXT, index, 0)
+                    self._is_plain = True
+                index += 1
         self._finish(index)
-        yield from self._found
-
-    def _read(self, index: int) -> int:
-        """Read the block that begins at a line, or the line into the open one; return the next index."""
-        line = self._lines[index]
-        body = line.strip()
-        if not body:
-            self._finish(index)
-            if self._items and self._is_below_empty_item(index):
-                self._leave(len(self._items) - 1)
-            return index + 1
-        if line[0] in " \t" or self._items:
-            return self._read_indented(index, line, body)
-        if body[0] in _MARKS or "|" in line:
-            return self._read_marked(index, line, body, 0, 0)
-        if "<!--" in line:
-            return self._read_text(index, line, body, 0)
-        if self._open is None or self._open.kind is not Kind.TEXT:
-            self._finish(index)
-            self._open = Block(Kind.TEXT, index, index)
-            self._is_plain = True
-        return index + 1
+        return self._found
 
     def _read_indented(self, index: int, line: str, body: str) -> int:
         if self._items and self._is_below_empty_item(index):
@@ -152,10 +147,9 @@ class _Scanner:
     def _read_text(self, index: int, line: str, body: str, indent: int, opens: int = 0) -> int:
         """Take a line, and the lines that a comment in it hides, into the text block; return the next index."""
         if self._open is None or opens or self._open.kind is Kind.CODE:
-            self._finish(index)
             self._begin(Kind.TEXT, index, indent, opens)
             self._is_plain = not self._items and not is_tag(body)
-        if is_html(body):
+        if self._is_plain and is_html(body):
             self._is_plain = False
         if "<!--" in line and opens_comment(line) and line.count("`", 0, line.rfind("<!--")) % 2 == 0:
             end = self._comment_end(index)
@@ -193,7 +187,6 @@ class _Scanner:
             line = line.expandtabs(4)
             body = line[self._columns[-1] :].strip()
             if not body or line[self._columns[-1]] == " ":
-                self._finish(index)
                 self._begin(Kind.CODE if body else Kind.TEXT, index, indent, opens)
                 return index + 1
             mark = body[0]
@@ -215,8 +208,10 @@ class _Scanner:
         return self._read_text(index, line, body, indent, opens)
 
     def _begin(self, kind: Kind, index: int, indent: int, opens: int = 0) -> None:
-        self._open = Block(kind, index, index, indent=indent, items=tuple(self._items), opens=opens)
-        self._is_plain = False
+        self._finish(index)
+        # By position and without its `__new__`, as in `_finish`: half of the time that blocks take is to make them.
+        rest = (0, "", False, indent, tuple(self._items), opens, 0, False, False)
+        self._open = Block._make((kind, index, index, *rest))
 
     def _add(self, block: Block) -> None:
         self._finish(block.start)
@@ -224,8 +219,7 @@ class _Scanner:
 
     def _finish(self, end: int) -> None:
         if self._open is not None and end > self._open.start:
-            # Not by `_replace`, which takes as long as the rest.
-            self._found.append(Block(self._open.kind, self._open.start, end, *self._open[3:]))
+            self._found.append(Block._make((*self._open[:2], end, *self._open[3:])))
         self._open = None
         self._is_plain = False
 

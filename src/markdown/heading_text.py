@@ -25,12 +25,13 @@ _WIKI_LINK = re.compile(r"!?\[\[(?:[^\[\]|]*\|)?([^\[\]|]*)\]\]")
 _MOST_ENDINGS = 8
 # What is kept to the character: code, and what a backslash stands before.
 _LITERAL = re.compile(r"(`+)([^`]+)\1(?!`)|\\([!-/:-@\[-`{-~])")
-_EMPHASIS = (
-    re.compile(r"\*{1,3}(?=[^\s*])([^*]+)(?<=[^\s*])\*{1,3}"),
-    re.compile(r"(?<!\w)_{1,3}(?=[^\s_])([^_]+)(?<=[^\s_])_{1,3}(?!\w)"),
-    re.compile(r"~~(?=[^\s~])([^~]+)~~"),
-    re.compile(r"==(?=[^\s=])([^=]+)=="),
-)
+# By a mark that a text has to have.
+_EMPHASIS = {
+    "*": re.compile(r"\*{1,3}(?=[^\s*])([^*]+)(?<=[^\s*])\*{1,3}"),
+    "_": re.compile(r"(?<!\w)_{1,3}(?=[^\s_])([^_]+)(?<=[^\s_])_{1,3}(?!\w)"),
+    "~~": re.compile(r"~~(?=[^\s~])([^~]+)~~"),
+    "==": re.compile(r"==(?=[^\s=])([^=]+)=="),
+}
 _PLACEHOLDER = 0xE000
 
 
@@ -74,12 +75,15 @@ def _without_marks(text: str) -> str:
         kept.append(literal[2] if literal[3] is None else literal[3])
         return chr(_PLACEHOLDER + len(kept) - 1)
 
-    if not any("\ue000" <= character <= "\uf8ff" for character in text):
+    if ("`" in text or "\\" in text) and not any("\ue000" <= character <= "\uf8ff" for character in text):
         text = _LITERAL.sub(keep, text)
-    text = _ICON.sub("", _SHORTCODE.sub("", _INLINE_TAG.sub("", text)))
-    text = _LINK.sub(r"\1", _WIKI_LINK.sub(r"\1", text))
-    for emphasis in _EMPHASIS:
-        text = emphasis.sub(r"\1", text)
+    if "<" in text or ":" in text or "{{" in text:
+        text = _ICON.sub("", _SHORTCODE.sub("", _INLINE_TAG.sub("", text)))
+    if "[" in text:
+        text = _LINK.sub(r"\1", _WIKI_LINK.sub(r"\1", text))
+    for mark, emphasis in _EMPHASIS.items():
+        if mark in text:
+            text = emphasis.sub(r"\1", text)
     for at, literal in enumerate(kept):
         text = text.replace(chr(_PLACEHOLDER + at), literal)
     return text

@@ -22,10 +22,10 @@ _TAG_ALONE = re.compile(r"</?[A-Za-z][^<>]*>$")
 
 def indent_of(line: str) -> int:
     """Columns before the first character that is no blank; a tab goes to the next multiple of four."""
-    if line[0] not in " \t":
-        return 0
-    blanks = line[: len(line) - len(line.lstrip(" \t"))]
-    return len(blanks.expandtabs(4) if "\t" in blanks else blanks)
+    rest = line.lstrip(" ")
+    if not rest.startswith("\t"):
+        return len(line) - len(rest)
+    return len(line[: len(line) - len(line.lstrip(" \t"))].expandtabs(4))
 
 
 def heading_level(body: str) -> int:
@@ -73,6 +73,8 @@ def item_columns(flat: str, start: int) -> Iterator[tuple[int, int]]:
         Of each where its marker ends and where its text begins, which is the column that the following lines of it are
         indented to.
     """
+    if not _MARKER.match(flat, start):
+        return
     # What ends as a rule does begins no further items. Looked for once, so that a line of markers takes linear time.
     tail = flat.rstrip()
     rule = len(tail.rstrip(f"{tail[-1]} ")) if tail[-1] in "-_*" else len(flat)

@@ -12,7 +12,7 @@ What else a reader should know, such as the text of these items, can be said in 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..chunk_keys import LEAD_IN_KEY, WITHIN_KEY
@@ -106,25 +106,22 @@ def _own_opening(lines: Sequence[str], block: Block, line: int, column: int, *, 
             return "> " * block.quotes + (rest or f"{ELLIPSIS}\n")
 
 
-def scan_piece(lines: Sequence[str], within: str) -> Iterator[Block]:
+def scan_piece(lines: Sequence[str], within: str) -> Sequence[Block]:
     """The blocks of a piece, as they are in the text that it was cut from.
 
     Args:
         lines: The lines of the piece.
         within: What it stands in.
 
-    Yields:
+    Returns:
         Blocks in order, those that began before it from its first line on.
     """
     if not within:
-        yield from scan_blocks(lines)
-        return
+        return scan_blocks(lines)
     opening = within.split("\n")
     before = len(opening) - 1
     lines = [*opening[:-1], opening[-1] + lines[0], *lines[1:]]
-    for block in scan_blocks(lines):
-        if block.end > before:
-            yield block.behind(before)
+    return [block.behind(before) for block in scan_blocks(lines) if block.end > before]
 
 
 def words_of(within: str) -> str:
