@@ -36,7 +36,11 @@ class SourceText:
     def __init__(self, text: str, lines: Sequence[str]) -> None:
         self.text = text
         self.lines = lines
-        self._starts = list(accumulate((len(line) + 1 for line in self.lines), initial=0))
+        self._starts = list(accumulate([len(line) + 1 for line in self.lines], initial=0))
+
+    def start_of(self, line: int) -> int:
+        """The offset of a line's first character."""
+        return self._starts[line]
 
     def span(self, first: int, end: int) -> tuple[int, int]:
         """The offsets of the characters from line ``first`` up to line ``end``, without the last line feed."""
@@ -103,7 +107,7 @@ def cut(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piec
     current: Piece | None = None
     for unit in _units(source, blocks, size):
         if current and _can_join(source, current, unit, size):
-            current = Piece(current.start, unit.end, current.first_line, unit.last_line, *current[4:])
+            current = Piece._make((current.start, unit.end, current.first_line, unit.last_line, *current[4:]))
             continue
         if current and not _is_blank(source, current):
             yield _with_state(source, blocks, current)
@@ -114,7 +118,7 @@ def cut(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piec
 
 def _with_state(source: SourceText, blocks: Sequence[Block], piece: Piece) -> Piece:
     block = blocks[bisect_right(blocks, piece.first_line, key=attrgetter("start")) - 1]
-    column = piece.start - source.span(piece.first_line, piece.first_line + 1)[0]
+    column = piece.start - source.start_of(piece.first_line)
     is_first = piece.first_line == blocks[0].start and not column
     if not is_first and (not piece.lead or block.items):
         lead = lead_in(source.lines, blocks, source.table_headers, piece.first_line, is_inside=column > 0)
@@ -137,6 +141,11 @@ def _can_join(source: SourceText, current: Piece, unit: Piece, size: int) -> boo
 
 
 def _units(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piece]:
+    start, end = source.span(blocks[0].start, blocks[-1].end)
+    if end - start <= size and not source.data_in(start, end):
+        # Most sections fit, and all units of one would be joined.
+        yield Piece(start, end, blocks[0].start, blocks[-1].end - 1)
+        return
     for run in runs(blocks):
         first, last = run[0], run[-1]
         start, end = source.span(first.start, last.end)

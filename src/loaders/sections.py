@@ -1,7 +1,7 @@
 """Sections of a Markdown text: what stands between one heading and the next."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..markdown.block import Block, Kind
 
@@ -87,7 +87,7 @@ def place_headings(parts: Iterable[Section], *, in_text: bool) -> Iterator[Secti
         if is_bare and has_children and in_text:
             waiting = blocks
         elif blocks or (part.headings and part.heading and part.heading.heading and not has_children):
-            yield replace(part, blocks=blocks)
+            yield part if blocks is part.blocks else Section(part.headings, part.heading, blocks)
 
 
 def join_small(

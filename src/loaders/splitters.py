@@ -252,12 +252,15 @@ def _heading_alone(source: SourceText, section: Section) -> Piece:
 
 
 def _place(piece: Piece, section: Section, body_start: int) -> dict[str, Any]:
-    place = {
+    place: dict[str, Any] = {
         HEADINGS_KEY: list(section.headings),
         START_LINE_KEY: piece.first_line + 1,
         END_LINE_KEY: piece.last_line + 1,
         START_INDEX_KEY: piece.start,
         BODY_START_KEY: body_start,
     }
-    cut_off = {LEAD_IN_KEY: piece.lead_in, WITHIN_KEY: piece.within}
-    return {**place, **{key: value for key, value in cut_off.items() if value}}
+    if piece.lead_in:
+        place[LEAD_IN_KEY] = piece.lead_in
+    if piece.within:
+        place[WITHIN_KEY] = piece.within
+    return place

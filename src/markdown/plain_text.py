@@ -66,8 +66,11 @@ def prose_of(page: str) -> str:
     found: list[str] = []
     for kind, own in _read_parts(lines[front_matter_length(lines) :], ""):
         if kind is Kind.TEXT:
-            found += _plain_prose(_CODE.sub(" ", "\n".join(own)).split("\n"), link_names=False, version=3)
-    return _ADDRESS.sub(" ", "\n".join(found))
+            text = "\n".join(own)
+            own = _CODE.sub(" ", text).split("\n") if "`" in text else text.split("\n")
+            found += _plain_prose(own, link_names=False, version=3)
+    text = "\n".join(found)
+    return _ADDRESS.sub(" ", text) if "://" in text or "www." in text else text
 
 
 def reading_version(markdown: str, *, start: int = 0, within: str = "", lead_in: str = "") -> int:
