@@ -38,6 +38,7 @@ _TOKEN = re.compile(rf"[{_CJK}々〆ヵヶ]+|{_WORD}(?:['\u2019._\-/:]+{_WORD})*
 # The same for a text in ASCII, as most of English are: without the long sets it takes a third of the time.
 _ASCII_TOKEN = re.compile(r"[A-Za-z0-9]+(?:['._\-/:]+[A-Za-z0-9]+)*")
 _PART = re.compile(_WORD)
+_ASCII_PART = re.compile(r"[A-Za-z0-9]+")
 # aB | HTTPServer -> HTTP Server
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _POSSESSIVE = re.compile(r"['\u2019][sS]$")
@@ -129,7 +130,8 @@ def _terms(token: str, language: str) -> tuple[str, ...]:
         return tuple(_bigrams(token))
     if token.lower().replace("\u2019", "'") in stop_words:
         return ()
-    words = [word for part in _PART.findall(_POSSESSIVE.sub("", token)) for word in _CAMEL.split(part)]
+    parts = (_ASCII_PART if token.isascii() else _PART).findall(_POSSESSIVE.sub("", token))
+    words = [word for part in parts for word in ((part,) if part.islower() else _CAMEL.split(part))]
     # The separators go, so that dropCollection, drop_collection and DROP-COLLECTION are one identifier.
     terms = ["".join(words).lower()] if len(words) > 1 else []
     terms += [_stem(word, stem) for word in map(str.lower, words) if word not in stop_words]

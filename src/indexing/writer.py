@@ -144,11 +144,14 @@ class StoringWriter:
     def _hand_over_new(self) -> None:
         new, self._new = self._new, []
         if self._requests is None:
-            for chunk in new:
-                self._store(Ready([chunk]))
+            # Taken once for all of them: else each would wake the threads that wait, and wait for them.
+            with self._queue.changed:
+                for chunk in new:
+                    self._store(Ready([chunk]))
             return
         known = self._rows.ids_by_digest(new) if self._had_rows() else {}
-        self._repeated += [chunk for chunk in new if not self._hand_over(chunk, known)]
+        with self._queue.changed:
+            self._repeated += [chunk for chunk in new if not self._hand_over(chunk, known)]
         if len(self._repeated) >= _LOOKED_UP_AT_ONCE:
             self._hand_over_repeated()
 

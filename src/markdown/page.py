@@ -1,13 +1,11 @@
-"""A page of Markdown, read once: its lines, its front matter, its blocks and its title."""
+"""A page of Markdown, read once, and as far as it is asked for: its lines, its front matter, its blocks, its title."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from .block import Block, Kind
 from .blocks import scan_blocks
-from .front_matter import FrontMatterValue, front_matter_fields, front_matter_length, title_of
+from .front_matter import front_matter_fields, front_matter_length, title_of
 
 # Longer pages are few, and are read again in place of being held in memory.
 _MOST_REMEMBERED = 2**20
@@ -15,18 +13,25 @@ _MOST_REMEMBERED = 2**20
 _OF_FOLDER = frozenset({"index", "_index", "readme"})
 
 
-class Page(NamedTuple):
+class Page:
     """A page.
+
+    Args:
+        text: All of it.
 
     Attributes:
         lines: Its text, split at line feeds.
         fields: Its front matter's simple fields.
-        blocks: Its blocks, those behind the front matter.
     """
 
-    lines: tuple[str, ...]
-    fields: Mapping[str, FrontMatterValue]
-    blocks: tuple[Block, ...]
+    def __init__(self, text: str) -> None:
+        self.lines = tuple(text.split("\n"))
+        self.fields = front_matter_fields(self.lines)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """Its blocks, those behind the front matter; nobody asks for them where that has a title and a mark splits."""
+        return tuple(scan_blocks(self.lines, front_matter_length(self.lines), is_whole=True))
 
     @property
     def leading_heading(self) -> str:
@@ -40,16 +45,11 @@ class Page(NamedTuple):
 
 def read_page(text: str) -> Page:
     """Read a page; those that were read last are remembered, since a loader and a splitter ask for each."""
-    return _remembered(text) if len(text) <= _MOST_REMEMBERED else _read(text)
-
-
-def _read(text: str) -> Page:
-    lines = tuple(text.split("\n"))
-    return Page(lines, front_matter_fields(lines), tuple(scan_blocks(lines, front_matter_length(lines), is_whole=True)))
+    return _remembered(text) if len(text) <= _MOST_REMEMBERED else Page(text)
 
 
 # Where a source ends is known by the next one's first document, so a loader is a page ahead of the splitter.
-_remembered = lru_cache(maxsize=3)(_read)
+_remembered = lru_cache(maxsize=3)(Page)
 
 
 def page_title(page: Page, name: str, otherwise: str = "") -> str:
