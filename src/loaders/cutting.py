@@ -175,10 +175,13 @@ def _rows(source: SourceText, table: Block, size: int) -> Iterator[Piece]:
 
 
 def _lines(source: SourceText, first: int, end: int, size: int, lead: str = "") -> Iterator[Piece]:
+    has_data, room = bool(source.data_in(*source.span(first, end))), size - len(lead)
     for number in range(first, end):
         start, line_end = source.span(number, number + 1)
-        if data := source.data_in(start, line_end):
+        if has_data and (data := source.data_in(start, line_end)):
             yield from _around(source, number, data, size)
+        elif line_end - start <= room:
+            yield Piece(start, line_end, number, number, lead)
         else:
             yield from _parts(source, start, line_end, number, size, lead)
 

@@ -50,11 +50,16 @@ def plain_metadata(metadata: Mapping[str, Any]) -> PlainMetadata:
     plain = PlainMetadata()
     most_bytes = 4
     for key, value in metadata.items():
-        if type(key) is str and key and type(value) is str and key.isascii() and value.isascii():
-            # Nearly all there is.
-            plain[key] = value
-            most_bytes += 6 * (len(key) + len(value)) + 8
-            continue
+        if type(key) is str and key and key.isascii():
+            # Nearly all that there is, without a call for each of the keys of each chunk.
+            if type(value) is str and value.isascii():
+                plain[key] = value
+                most_bytes += 6 * (len(key) + len(value)) + 8
+                continue
+            if type(value) is int and _LEAST_INT <= value <= _LARGEST_INT:
+                plain[key] = value
+                most_bytes += 6 * len(key) + 36
+                continue
         if not isinstance(key, str) or not key or not is_text(key):
             raise InputError(f"Metadata of {name_of(metadata)} has the key {key!r}; keys are non-empty texts.")
         if key == SOURCE_KEY and isinstance(value, PurePath):
@@ -106,10 +111,8 @@ def _most_bytes(plain: Any) -> int:
     if isinstance(plain, str):
         # An escaped control character is six.
         return 6 * len(plain) + 4
-    if isinstance(plain, int):
-        return 32
     if isinstance(plain, dict):
-        return 4 + sum(_most_bytes(key) + _most_bytes(value) for key, value in plain.items())
+        return 4 + sum([6 * len(key) + 4 + _most_bytes(value) for key, value in plain.items()])
     if isinstance(plain, list):
         return 4 + sum(map(_most_bytes, plain))
     return 32
@@ -133,9 +136,12 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return [item if type(item) is str and item.isascii() else _plain(item, depth + 1) for item in value]
     if depth < _DEEPEST and isinstance(value, dict):
         for key in value:
-            if not isinstance(key, str) or not is_text(key):
+            if not isinstance(key, str) or not (key.isascii() or is_text(key)):
                 raise ValueError(f"a dict with the key {key!r}")
-        return {key: _plain(item, depth + 1) for key, item in value.items()}
+        return {
+            key: item if type(item) is str and item.isascii() else _plain(item, depth + 1)
+            for key, item in value.items()
+        }
     if isinstance(value, date | datetime | time):
         return value.isoformat()
     if isinstance(value, UUID):
