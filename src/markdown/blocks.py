@@ -22,8 +22,9 @@ render to:
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import Any
 
 from .block import MAX_HEADING, Block, Kind
 from .heading_text import heading_text
@@ -71,6 +72,8 @@ def is_prose(text: str) -> bool:
 _MARKS_OF_OTHERS = ("|", "    ", "\t", "```", "~~~", "<!--", "<pre")
 _ITEM_MARKS = frozenset(f"{BULLETS}0123456789")
 _MARKS = _ITEM_MARKS | frozenset("#`~<>=_!?")
+# A block of all its values; its own `__new__` and `_make` are functions of Python's, and take three times as long.
+_block: Callable[[tuple[Any, ...]], Block] = partial(tuple.__new__, Block)
 
 
 class _Scanner:
@@ -100,7 +103,8 @@ class _Scanner:
             line = lines[index]
             body = line.strip()
             if not body:
-                self._finish(index)
+                if self._open is not None:
+                    self._finish(index)
                 if self._items and self._is_below_empty_item(index):
                     self._leave(len(self._items) - 1)
                 index += 1
@@ -209,9 +213,8 @@ class _Scanner:
 
     def _begin(self, kind: Kind, index: int, indent: int, opens: int = 0) -> None:
         self._finish(index)
-        # By position and without its `__new__`, as in `_finish`: half of the time that blocks take is to make them.
         rest = (0, "", False, indent, tuple(self._items), opens, 0, False, False)
-        self._open = Block._make((kind, index, index, *rest))
+        self._open = _block((kind, index, index, *rest))
 
     def _add(self, block: Block) -> None:
         self._finish(block.start)
@@ -219,7 +222,7 @@ class _Scanner:
 
     def _finish(self, end: int) -> None:
         if self._open is not None and end > self._open.start:
-            self._found.append(Block._make((*self._open[:2], end, *self._open[3:])))
+            self._found.append(_block((*self._open[:2], end, *self._open[3:])))
         self._open = None
         self._is_plain = False
 
@@ -303,12 +306,16 @@ class _Scanner:
         heading = 0
         # Of an example in Markdown headings and fences are a part.
         may_be_open = self._is_whole and not margin and not is_example(self._lines[index], marks)
+        mark, blanks = marks[0], " " * margin
         for number in range(index + 1, len(self._lines)):
             inside = self._lines[number]
+            if mark not in inside and inside.startswith(blanks) and not (may_be_open and "#" in inside):
+                # A line of code, as nearly all are.
+                continue
             body = inside.strip()
             if not body:
                 continue
-            if body[0] == marks[0]:
+            if body[0] == mark:
                 if closes_fence(inside, marks, column):
                     return number + 1
                 if heading and body.startswith(marks) and fence_marks(body):

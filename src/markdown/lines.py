@@ -9,6 +9,7 @@ _MARKER = re.compile(rf"(?:[{BULLETS}]|\d{{1,9}}[.)])(?= |$)")
 _BLANKS = re.compile(" *")
 _DELIMITER_ROW = re.compile(r"\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?")
 _RAW_HTML = re.compile(r"<(?:pre|script|style|textarea)(?:[\s>]|$)", re.IGNORECASE)
+_RAW_STARTS = frozenset({"pr", "sc", "st", "te"})
 _RAW_HTML_END = re.compile(r"</(?:pre|script|style|textarea)>", re.IGNORECASE)
 _HTML_BLOCK = re.compile(
     r"</?(?:address|article|aside|blockquote|body|center|dd|details|dialog|div|dl|dt|fieldset|figcaption|figure"
@@ -93,7 +94,8 @@ def item_columns(flat: str, start: int) -> Iterator[tuple[int, int]]:
 
 def is_raw_html(body: str) -> bool:
     """Whether a line opens HTML whose text is no Markdown, up to where it is closed."""
-    return _RAW_HTML.match(body) is not None
+    start = body[1:3].lower()
+    return (start in _RAW_STARTS or not start.isascii()) and _RAW_HTML.match(body) is not None
 
 
 def ends_raw_html(line: str) -> bool:
