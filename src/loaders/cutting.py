@@ -104,16 +104,10 @@ def cut(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piec
     Yields:
         Pieces in order. Between them only line feeds, pieces of nothing but white space, and such data are left out.
     """
-    current: Piece | None = None
-    for unit in _units(source, blocks, size):
-        if current and _can_join(source, current, unit, size):
-            current = Piece._make((current.start, unit.end, current.first_line, unit.last_line, *current[4:]))
-            continue
-        if current and not _is_blank(source, current):
-            yield _with_state(source, blocks, current)
-        current = unit
-    if current and not _is_blank(source, current):
-        yield _with_state(source, blocks, current)
+    for first, last in _joined(source, blocks, size):
+        piece = first if first is last else Piece(first.start, last.end, first.first_line, last.last_line, *first[4:])
+        if not _is_blank(source, piece):
+            yield _with_state(source, blocks, piece)
 
 
 def _with_state(source: SourceText, blocks: Sequence[Block], piece: Piece) -> Piece:
@@ -133,11 +127,26 @@ def _is_blank(source: SourceText, piece: Piece) -> bool:
     return not source.text[piece.start : piece.end].strip()
 
 
-def _can_join(source: SourceText, current: Piece, unit: Piece, size: int) -> bool:
-    if len(current.lead) + unit.end - current.start > size or source.data_in(current.end, unit.start):
+def _joined(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[tuple[Piece, Piece]]:
+    """The first and the last unit of each piece."""
+    first: Piece | None = None
+    last: Piece | None = None
+    for unit in _units(source, blocks, size):
+        if first is None or last is None:
+            first = unit
+        elif not _can_join(source, first, last, unit, size):
+            yield first, last
+            first = unit
+        last = unit
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _can_join(source: SourceText, first: Piece, last: Piece, unit: Piece, size: int) -> bool:
+    if len(first.lead) + unit.end - first.start > size or source.data_in(last.end, unit.start):
         return False
     # A long block begins a piece of its own, but takes the line or two that introduce it along.
-    return not unit.starts_long_block or current.end - current.start <= size // 4
+    return not unit.starts_long_block or last.end - first.start <= size // 4
 
 
 def _units(source: SourceText, blocks: Sequence[Block], size: int) -> Iterator[Piece]:
