@@ -2,10 +2,12 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from milvus_rag.markdown.blocks import MAX_HEADING, Kind, scan_blocks
 from milvus_rag.markdown.heading_text import heading_text
+from milvus_rag.markdown.lines import indent_of, is_raw_html
 from support.markdown_texts import MARKDOWN, PLAIN_MARKDOWN
 
 
@@ -157,6 +159,7 @@ def test_a_quote_behind_a_rare_blank_is_read_to_its_end(around: str, blank: str)
     assert blocks[-1].quotes == text.split("\n")[-1].count(">")
     assert blocks[-1].end == text.count("\n") + 1
 
+
 @settings(deadline=None, max_examples=300)
 @given(PLAIN_MARKDOWN)
 def test_outside_of_lists_headings_and_fences_are_those_of_a_commonmark_parser(text: str) -> None:
@@ -180,3 +183,23 @@ def test_hostile_headings_take_linear_time(unit: str) -> None:
     """200,000 characters each: were anything quadratic, this would take many minutes."""
     text = "a " + unit * (200_000 // len(unit))
     assert heading_text(text).startswith("a")
+
+
+@given(st.text(" \t", max_size=9))
+def test_an_indent_is_counted_in_columns(blanks: str) -> None:
+    assert indent_of(f"{blanks}x\t ") == len(blanks.expandtabs(4))
+
+
+@pytest.mark.parametrize("name", ["pre", "SCRIPT", "Style", "textarea", "\u017fcript", "tExtarea"])
+@pytest.mark.parametrize("rest", ["", ">", " class='a'>"])
+def test_html_whose_text_is_no_markdown_is_known_in_upper_and_lower_case(name: str, rest: str) -> None:
+    assert is_raw_html(f"<{name}{rest}")
+    assert not is_raw_html(f"<{name}x{rest}")
+
+
+@pytest.mark.parametrize("line", ["code", "a ` b ~ c", "# heading", "```x", "", "\t", "- ~~~"])
+@pytest.mark.parametrize("margin", ["", "    "])
+def test_a_fence_goes_on_behind_every_line_that_closes_none(line: str, margin: str) -> None:
+    lines = [*(["1.  a", ""] if margin else []), *(f"{margin}{part}" for part in ("```", line, "more", "```")), "after"]
+    (fence,) = (block for block in scan_blocks(lines) if block.kind is Kind.FENCE)
+    assert (fence.end - fence.start, fence.is_closed) == (4, True)

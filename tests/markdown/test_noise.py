@@ -2,8 +2,10 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from milvus_rag import MarkdownSplitter
+from milvus_rag.markdown.encoded import LONGEST_WORD, encoded_runs
 from milvus_rag.markdown.noise import has_noise, without_noise
 from milvus_rag.markdown.plain_text import plain_text, reading_version
 from milvus_rag.markdown.quotable import quotables
@@ -120,3 +122,15 @@ def test_data_is_left_out_between_two_pieces() -> None:
 def test_what_stands_around_data_in_its_line_stays(line: str) -> None:
     (chunk,) = MarkdownSplitter().split_text(line)
     assert chunk == line.replace(DATA, "…")
+
+
+@pytest.mark.parametrize("before", ["", " ", "\t ", "text\n", "text\n\n \t", "\n"])
+def test_a_quote_may_be_noise_on_whichever_line_it_begins(before: str) -> None:
+    assert has_noise(f"{before}> quoted")
+    assert not has_noise(f"{before}a > b")
+
+
+@given(st.lists(st.integers(1, 2 * LONGEST_WORD + 1), max_size=6), st.sampled_from([" ", "\n", "\t", " \n", "\u3000"]))
+def test_a_long_run_is_found_wherever_it_begins(lengths: list[int], blank: str) -> None:
+    runs = [("Ab9" * length)[:length] for length in lengths]
+    assert encoded_runs(blank.join(runs)) == [run for run in runs if len(run) >= LONGEST_WORD]

@@ -126,3 +126,10 @@ def test_a_fence_that_nobody_closed_hides_no_heading(page: str, headings: list[s
 def test_a_piece_of_a_page_may_end_in_the_middle_of_a_fence() -> None:
     piece = ["```", "code", "", "## comment", "", "more"]
     assert [block.kind for block in scan_blocks(piece)] == [Kind.FENCE]
+
+
+def test_a_page_with_a_title_of_its_own_is_not_scanned_to_be_loaded() -> None:
+    page = read_page("---\ntitle: One\n---\n# Two\n")
+    assert page_title(page, "a.md") == "One"
+    assert "blocks" not in vars(page)
+    assert page.leading_heading == "Two"
