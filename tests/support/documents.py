@@ -179,8 +179,8 @@ def book_epub(encrypted: str = "") -> bytes:
 
 
 def bomb_docx() -> bytes:
-    """A small file that unpacks to 200 MB."""
+    """A file of one megabyte that unpacks to 200."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("word/document.xml", b"<w>" + b" " * 200_000_000)
     return file.getvalue()
