@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# What is read of the house is read once, for all tests, and runs nothing of it.
+pytestmark = [pytest.mark.huge, pytest.mark.xdist_group("architecture")]
+
 ROOT = Path(__file__).resolve().parents[1]
 SRC = ROOT / "src"
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")

@@ -62,6 +62,7 @@ def _id(row: Row) -> str:
     return row.name
 
 
+@pytest.mark.xdist_group("borrowed")
 class TestThePage:
     def test_has_a_row_for_all_that_is_borrowed(self) -> None:
         missing = [found for found in borrowed() if not any(row.covers(found) for row in ROWS)]

@@ -153,6 +153,7 @@ def _member(owner: Any, name: str) -> Any:
     raise AttributeError(f"{owner!r} has no {name}")
 
 
+@cache
 def borrowed(folder: Path = SRC) -> list[Borrowed]:
     """All that the files of a folder borrow, as far as it can be told from the code."""
     return sorted({found for path in folder.rglob("*.py") for found in _in_file(path, folder)})
@@ -228,8 +229,7 @@ class _File:
 
     def _of_strings(self) -> Iterator[tuple[int, str]]:
         """Private names, names of modules and of loggers that are written as text."""
-        called = [node.func for node in ast.walk(self._tree) if isinstance(node, ast.Call)]
-        calls = {ast.unparse(function).rpartition(".")[2] for function in called}
+        calls = {_last_name(node.func) for node in ast.walk(self._tree) if isinstance(node, ast.Call)}
         names_loggers = bool(calls & {"getLogger", "without_noise"})
         for node in self._strings:
             text = str(node.value)
@@ -243,7 +243,7 @@ class _File:
 
     def _of_call(self, node: ast.Call) -> Iterator[tuple[int, str]]:
         """``borrowed(owner, "name", ...)``, and ``getattr`` of what is imported."""
-        called = ast.unparse(node.func)
+        called = node.func.id if isinstance(node.func, ast.Name) else ""
         if called not in ("borrowed", "getattr", "hasattr", "setattr", "delattr") or len(node.args) < 2:
             return
         owner, name = node.args[:2]
@@ -260,7 +260,7 @@ class _File:
     def _of_assignment(self, node: ast.Assign) -> Iterator[tuple[int, str]]:
         """Attributes of others' objects that are replaced: no class of ours has one of that name."""
         for target in node.targets:
-            if not isinstance(target, ast.Attribute) or ast.unparse(target.value) in ("self", "cls"):
+            if not isinstance(target, ast.Attribute) or _is_own(target.value):
                 continue
             if target.attr not in _own_attributes() | _REPLACEABLE and not target.attr.startswith("__"):
                 yield node.lineno, target.attr
@@ -314,6 +314,18 @@ def _own_attributes() -> frozenset[str]:
     return frozenset().union(*(_defined(ast.parse(path.read_text("utf-8"))) for path in SRC.rglob("*.py")))
 
 
+def _last_name(function: ast.expr) -> str:
+    """By which a function is called, without what it belongs to."""
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _is_own(owner: ast.expr) -> bool:
+    """Whether an attribute's owner is the object or the class of the method."""
+    return isinstance(owner, ast.Name) and owner.id in ("self", "cls")
+
+
 def _defined(tree: ast.AST) -> frozenset[str]:
     """Names of functions, classes and variables, and of attributes of `self`."""
     names: set[str] = set()
@@ -322,11 +334,7 @@ def _defined(tree: ast.AST) -> frozenset[str]:
             names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.ctx, ast.Store)
-            and ast.unparse(node.value) in ("self", "cls")
-        ):
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node.value):
             names.add(node.attr)
     return frozenset(names)
 
