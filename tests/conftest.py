@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ("support.sessions", "support.parallel")
+pytest_plugins = ("support.sessions", "support.parallel", "support.measuring")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

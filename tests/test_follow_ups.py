@@ -93,6 +93,7 @@ class TestOverTheDocs:
         self._compare(pages, tmp_path, None)
 
     @pytest.mark.shared
+    @pytest.mark.huge
     def test_with_vectors(self, pages: Path, tmp_path: Path, shared_model: Path) -> None:
         """19 of 20 against 20 written out when this was written, and 10 for the follow-up as it is."""
         self._compare(pages, tmp_path, f"local:{shared_model}")

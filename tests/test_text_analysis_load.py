@@ -27,6 +27,7 @@ def test_a_megabyte_of_anything_is_analysed(piece: str) -> None:
 
 @pytest.mark.parametrize("language", ["catalan", "dutch_porter", "arabic", "turkish"])
 @pytest.mark.parametrize("piece", ["y", "é", "iyi"])
+@pytest.mark.huge
 def test_in_the_languages_with_the_slowest_stemmers_too(language: str, piece: str) -> None:
     word = piece * (MEGABYTE // len(piece))
 
@@ -34,6 +35,7 @@ def test_in_the_languages_with_the_slowest_stemmers_too(language: str, piece: st
 
 
 @pytest.mark.parametrize("language", [language for language in languages() if language != "none"])
+@pytest.mark.huge
 def test_stems_in_c_are_those_in_python(language: str) -> None:
     """An index that was made without the stemmers in C is found by the same questions."""
     module = importlib.import_module(f"snowballstemmer.{language}_stemmer")

@@ -57,6 +57,7 @@ def refused(store: MilvusStore, questions: str) -> tuple[list[str], list[str]]:
     return found[True], found[False]
 
 
+@pytest.mark.huge
 def test_over_the_milvus_documentation(milvus_docs: Path, tmp_path: Path) -> None:
     """Of 60 answered ones none was refused when this was written, of 60 others 28: words alone tell no more."""
     with open_store(tmp_path / "milvus.db") as store:

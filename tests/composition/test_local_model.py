@@ -100,6 +100,7 @@ class TestTools:
 @pytest.mark.parametrize(
     "unit", ["<docs>", "<docs ", "notes ", "Notes:\n", "# Sources\n", "a. ", " \t", "<doc></doc>", "**", "---\n"]
 )
+@pytest.mark.huge
 def test_a_prompt_of_one_thing_takes_linear_time(unit: str) -> None:
     """200,000 characters: were anything quadratic, this would take minutes."""
     prompt = unit * (200_000 // len(unit)) + "\n\nWhy?"

@@ -47,6 +47,7 @@ def test_the_embedded_default(questions: list[Question], pages: str) -> None:
 
 
 @pytest.mark.shared
+@pytest.mark.huge
 def test_hybrid_search_with_a_small_dense_model(questions: list[Question], pages: str, shared_model: Path) -> None:
     """MRR is 0.51, hit@3 0.57 and hit@5 0.67 over 266 chunks; over the 200 of the pages before, 0.55, 0.63 and 0.80."""
     (result,) = evaluate(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -190,7 +191,7 @@ class Recording(RuleBasedStateMachine):
         return [text for document in loader.lazy_load() for text in self.splitter.split_text(document.page_content)]
 
 
-TestRecording = Recording.TestCase
+TestRecording = pytest.mark.huge(Recording.TestCase)
 TestRecording.settings = settings(
     max_examples=20,
     stateful_step_count=15,

@@ -74,6 +74,7 @@ def test_what_leads_to_a_piece_stands_before_it(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("unit", ["<table>\n", "<table><tr>\n", "- a:\n", "  - b\n", "a:\n\n- b\n\n"])
+@pytest.mark.huge
 def test_hostile_repetition_takes_linear_time(unit: str) -> None:
     """200,000 characters each: were anything quadratic, this would take many minutes."""
     assert pieces(unit * (200_000 // len(unit)))

@@ -92,6 +92,7 @@ def test_a_sentence_of_a_quote_has_no_marks_of_it() -> None:
     "unit", ["[[", "{{<", "{%", "%%", "<A ", "<A b={", "data:", "[^", "!!! ", "==x", "[a]: ", "{/*", "import x from '",
              ":::{", "export const a = [\n", "`", "> "]
 )  # fmt: skip
+@pytest.mark.huge
 def test_hostile_repetition_takes_no_time(unit: str) -> None:
     """50,000 characters each: were anything quadratic, this would take many minutes."""
     assert len(without_noise(unit * (50_000 // len(unit)))) <= 50_000

@@ -14,6 +14,7 @@ from milvus_rag.server.settings import ServerSettings
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.huge,
     # LangServe calls what LangChain calls deprecated.
     pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainDeprecationWarning"),
 ]

@@ -207,6 +207,7 @@ def filled(request: pytest.FixtureRequest, uri: str) -> Iterator[tuple[MilvusSto
         store.drop()
 
 
+@pytest.mark.huge
 def test_every_milvus_finds_what_a_filter_says(
     kind: str, filled: tuple[MilvusStore, dict[str, dict[str, Any]]]
 ) -> None:

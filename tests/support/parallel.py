@@ -26,14 +26,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Measure no coverage of huge texts; let long tests begin first; tell which tests belong together.
+    """Let long tests begin first; tell which tests belong together.
 
     pytest-xdist would do so by names, `tests/test_x.py::test_y@group`, which pytest 9.2 does not let it change.
     """
-    if config.pluginmanager.hasplugin("_cov"):
-        for item in items:
-            if item.get_closest_marker("huge"):
-                item.add_marker("no_cover")
     if not hasattr(config, "workerinput"):
         return
     config.option.loadgroup = False
