@@ -255,7 +255,9 @@ class TestFewerHits:
         client.insert(collection_name, [{"id": i, "vector": vector, "text": "x"} for i, vector in enumerate(vectors)])
         client.flush(collection_name)
         embedding = DeterministicFakeEmbedding(size=8)
-        with open_store(server_uri, collection=collection_name, embedding=embedding, full_text=False) as store:
+        # Rows that another client has just written are seen at once by a strong read only.
+        named: Any = {"collection": collection_name, "consistency_level": "Strong"}
+        with open_store(server_uri, **named, embedding=embedding, full_text=False) as store:
             assert store.count() == 2000
             for k in (10, 700, 1900):
                 assert len(store.search_dense(vectors[0], k)) == k
