@@ -3,6 +3,8 @@
 That is in tests and in their fixtures. pytest's own work around them takes as long as most of the tests.
 """
 
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -66,9 +68,15 @@ def _measured(config: pytest.Config) -> Iterator[None]:
 def _switch(config: pytest.Config, *, on: bool) -> None:
     """Measure from now on, or no longer.
 
-    pytest-cov's own switch changes the working folder for a moment, which threads of fixtures would see.
+    pytest-cov's own switch changes the working folder for a moment, which threads of fixtures would see. In a process
+    of pytest-xdist it has begun to measure twice: the first, which nobody reads, would go on where the second stops.
     """
     controller = getattr(config.pluginmanager.getplugin("_cov"), "cov_controller", None)
     if controller is not None and config.stash[_IS_ON] != on:
-        (controller.cov.start if on else controller.cov.stop)()
+        if on:
+            controller.cov.start()
+        else:
+            controller.cov.stop()
+            sys.settrace(None)
+            threading.settrace(None)
         config.stash[_IS_ON] = on
