@@ -175,7 +175,7 @@ class TestLangChainMilvus:
             assert {document.id for document, _ in store.search_full_text("flush", 3)} == {"b", "d"}
         with open_store(lite_uri, collection=name) as store:
             assert store.similarity_search("flush storage", k=1)[0].id == "b"
-            with pytest.raises(EmbeddingMismatchError, match="only with its embedding"):
+            with pytest.raises(EmbeddingMismatchError, match="only with that embedding"):
                 store.add_texts(["text"], [{"lang": "en", "n": 4}])
 
     def test_ids_that_milvus_makes(self, lite_uri: str, embedding: WordEmbeddings) -> None:
