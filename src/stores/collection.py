@@ -14,7 +14,7 @@ from ..errors import CollectionNotFoundError, CollectionReplacedError, InputErro
 from .collection_rows import CollectionRows
 from .connection import Server, is_file_uri, missing_collection
 from .consistency import ReadConsistency
-from .existing_collection import blamed_on, made_as
+from .existing_collection import blamed_on, made_as, vector_indexes
 from .layout import Layout, read_layout, write_properties
 from .lite import clear_half_made
 from .new_collection import NewCollection, new_schema
@@ -179,15 +179,11 @@ class Collection(SwitchableName):
 
     def _with_index(self, layout: Layout) -> Layout:
         """How the vectors of another program's collection are compared: its index says so, and its schema not."""
-        for index in self._indexes(layout.name):
+        for index in vector_indexes(self.client, layout.name, self._timeout):
             if index["field_name"] == layout.vector_field:
                 exhaustive = index.get("index_type") in _EXHAUSTIVE
                 return replace(layout, metric=str(index["metric_type"]), exhaustive=exhaustive)
         return layout
-
-    def _indexes(self, name: str) -> list[Mapping[str, Any]]:
-        found = (self.client.describe_index(name, i, timeout=self._timeout) for i in self.client.list_indexes(name))
-        return [index for index in found if index and index.get("metric_type")]
 
     # --- upkeep
 
@@ -293,7 +289,7 @@ class Collection(SwitchableName):
 
     def _create_missing_indexes(self, layout: Layout) -> None:
         """Whoever creates a collection may die before its indexes, or be overtaken by another who loads it."""
-        there = {index["field_name"] for index in self._indexes(layout.name)}
+        there = {index["field_name"] for index in vector_indexes(self.client, layout.name, self._timeout)}
         missing = self.new.missing_indexes(layout, there, lite=self.server.lite)
         if len(missing):
             # pymilvus would wait half a second for each.

@@ -39,7 +39,7 @@ def warn_of_differences(client: MilvusClient, name: str, new: NewCollection, *, 
     """Tell whoever asks for another collection than is there, once in a process."""
     if new == NewCollection():
         return
-    indexes = _described(client, name, timeout)
+    indexes = vector_indexes(client, name, timeout)
     others = differences(new, client.describe_collection(name, timeout=timeout), indexes, lite=lite)
     if others:
         _warn(
@@ -90,7 +90,7 @@ def _indexes_of(client: MilvusClient, layout: Layout, timeout: float) -> tuple[M
         return dense, sparse
     if layout.properties.get("index_type") is None and "metric" not in layout.properties:
         return {}, {}
-    described = next((one for one in _described(client, layout.name, timeout) if not _is_sparse(one)), {})
+    described = next((one for one in vector_indexes(client, layout.name, timeout) if not _is_sparse(one)), {})
     own = {name: value for name, value in described.items() if name not in _OF_EVERY_INDEX}
     kind = layout.properties.get("index_type")
     return {"metric_type": layout.metric, **({"index_type": kind, "params": own} if kind else {})}, {}
@@ -109,9 +109,10 @@ def _replicas(client: MilvusClient, name: str, timeout: float) -> int:
     return 1
 
 
-def _described(client: MilvusClient, name: str, timeout: float) -> list[Mapping[str, Any]]:
+def vector_indexes(client: MilvusClient, name: str, timeout: float) -> list[Mapping[str, Any]]:
+    """The indexes of a collection's vectors, as ``MilvusClient.describe_index`` gives them."""
     found = (client.describe_index(name, index, timeout=timeout) for index in client.list_indexes(name))
-    return [index for index in found if index]
+    return [index for index in found if index and index.get("metric_type")]
 
 
 def differences(

@@ -1,7 +1,7 @@
 """What a collection is to be when a store creates it, in the words of langchain_milvus' arguments."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
@@ -60,17 +60,18 @@ class NewCollection:
 
     def over(self, old: "NewCollection") -> "NewCollection":
         """This, and in what nobody asked for, as an old one was made."""
-        asked, unasked = asked_of(self), asked_of(NewCollection())
-        given = {name: value for name, value in asked.items() if value != unasked[name]}
-        found = {**asked_of(old), **given}
-        if "partition_key" in given and "num_partitions" not in given:
-            found["num_partitions"] = None
-        names = zip(self.names, old.names, strict=True)
-        found["names"] = FieldNames(*(mine or theirs for mine, theirs in names))
-        found["properties"] = {**old.properties, **self.properties}
+        unasked = NewCollection()
+        given = {
+            one.name: asked for one in fields(self) if (asked := getattr(self, one.name)) != getattr(unasked, one.name)
+        }
+        if "partition_key" in given:
+            given.setdefault("num_partitions", None)
         if self.index and "metric_type" not in self.index and "metric_type" in old.index:
-            found["index"] = {"metric_type": old.index["metric_type"], **self.index}
-        return NewCollection(**found)
+            given["index"] = {"metric_type": old.index["metric_type"], **self.index}
+        names = zip(self.names, old.names, strict=True)
+        given["names"] = FieldNames(*(mine or theirs for mine, theirs in names))
+        given["properties"] = {**old.properties, **self.properties}
+        return replace(old, **given)
 
     @property
     def metric(self) -> str:
@@ -163,11 +164,6 @@ class NewCollection:
                 arguments["is_partition_key"] = True
             fields.append((name, given["dtype"], arguments))
         return fields
-
-
-def asked_of(new: NewCollection) -> dict[str, Any]:
-    """What is asked for, by name."""
-    return {one.name: getattr(new, one.name) for one in fields(new)}
 
 
 def new_schema(
